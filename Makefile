@@ -1,0 +1,65 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+T ?= tests
+DEMO := demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types format sample sample-check check clean
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.venv/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "mosmed needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+.venv/runtime: .venv/pip pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/dev: .venv/runtime
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+setup: .venv/dev ## make .venv with mosmed and what its developers need
+
+demo: .venv/runtime ## publish a dataset from sample_dicom/ in demo/dataset
+	rm -rf $(DEMO)
+	$(BIN)/mosmed init $(DEMO) --seed demo --studies 12 --ris sample_dicom/ris_export.xlsx \
+	  --pacs sample_dicom/pacs --masks sample_dicom/masks
+	@echo; echo "# the faulty studies of the sample fall out, so the exit status is 3: some failed"
+	$(BIN)/mosmed run -w $(DEMO) || test $$? -eq 3
+	@echo; cd $(DEMO) && find dataset -type f | LC_ALL=C sort
+
+test: .venv/dev ## run the tests (one of them: make test T=tests/test_resume.py)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(T)
+
+lint: .venv/dev ## check style, formatting and the import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: .venv/dev ## check the types, strictly
+	$(BIN)/mypy
+
+format: .venv/dev ## format the code, and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+sample: .venv/runtime ## make sample_dicom/ again, byte for byte
+	rm -rf sample_dicom
+	$(BIN)/mosmed sample sample_dicom
+
+sample-check: sample ## fail if sample_dicom/ is not what the phantom makes
+	git diff --exit-code --stat sample_dicom
+	test -z "$$(git status --porcelain sample_dicom)"
+
+check: lint types test sample-check demo ## all that has to hold before a change lands
+
+clean: ## remove what was made here; never a workspace of yours
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache $(DEMO)

@@ -1,0 +1,5 @@
+"""Lets `python -m mosmedcli` be `mosmed`."""
+
+from mosmedcli.main import main
+
+main()

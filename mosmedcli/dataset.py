@@ -1,0 +1,116 @@
+"""The commands about a dataset as a whole: init, run, status, why, sample."""
+
+from pathlib import Path
+
+import click
+
+from mosmedcli.options import EXISTING_FILE, EXISTING_FOLDER, NEW_FOLDER, Session, session_options
+
+
+@click.command()
+@click.argument("folder", type=NEW_FOLDER)
+@click.option("--ris", type=EXISTING_FILE, help="The RIS export, .xlsx or .csv.")
+@click.option("--pacs", type=EXISTING_FOLDER, help="The folder of the PACS export.")
+@click.option("--masks", type=EXISTING_FOLDER, help="A folder of masks by accession number.")
+@click.option("--studies", type=click.IntRange(min=1), help="How many studies to publish.")
+@click.option("--seed", help="The seed of the draw; a random one, if not given.")
+def init(folder: Path, **given: object) -> None:
+    """Make a workspace: a commented mosmed.toml, and the secret key in private/.
+
+    \b
+    Example:
+      mosmed init lungs --ris ris_march.xlsx --pacs /pacs_drop --masks /masks
+    """
+    from mosmedcli.start import start
+
+    start(folder, given)
+
+
+@click.command()
+@session_options
+def run(session: Session) -> None:
+    """Do everything that is pending: select, export, anonymize, convert, thin, build-registry.
+
+    Killed at any moment, it goes on where it was. A study that falls out is replaced by the next
+    reserve, so that as many as were asked for are published; what failed is tried again at each
+    call.
+
+    \b
+    Example:
+      mosmed run -w lungs --jobs 2
+    """
+    from mosmedcli import show
+    from pipelines.chain import STAGES
+
+    names = [stage.name for stage in STAGES]
+    with session.run() as work:
+        if session.dry_run:
+            show.plan(session, work.pending_counts(names))
+            return
+        work.select()
+        work.advance(names)
+        report = work.report(work.build_if_any())
+    show.run(session, report)
+
+
+@click.command()
+@session_options
+def status(session: Session) -> None:
+    """Show each stage: done, excluded, failed and pending, with the reasons.
+
+    \b
+    Example:
+      mosmed status -w lungs --json
+    """
+    from mosmedcli import show
+
+    with session.run() as work:
+        report = work.report()
+    show.run(session, report)
+
+
+@click.command()
+@click.argument("study")
+@session_options
+def why(session: Session, study: str) -> None:
+    """Show one study's way: every decision, with its rule and value.
+
+    STUDY is its number in the dataset (study_0001 or 1), its pseudonym, or, for the owner of the
+    workspace, its accession number. It also explains why a row of the RIS was never drawn.
+
+    \b
+    Examples:
+      mosmed why study_0001 -w lungs
+      mosmed why MH0012345 -w lungs
+    """
+    from mosmedcli import show
+    from pipelines.way import way_of
+
+    with session.run() as work:
+        steps = way_of(work, study)
+    show.way(session, steps)
+
+
+@click.command()
+@click.argument("out", type=NEW_FOLDER)
+@click.option(
+    "--studies",
+    type=click.IntRange(min=1),
+    help="How many good studies, in the paper's proportions; else the small cohort of the demo.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other people.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True)
+def sample(out: Path, studies: int | None, seed: int, jobs: int) -> None:
+    """Make a synthetic hospital: a RIS export, a PACS folder and masks of people who never were.
+
+    \b
+    Examples:
+      mosmed sample sample_dicom
+      mosmed sample twin --studies 1110 && mosmed run -w twin
+    """
+    from mosmedcli.start import make_sample
+
+    make_sample(out, studies=studies, seed=seed, jobs=jobs)
+
+
+COMMANDS = (run, status, why, sample)

@@ -1,0 +1,82 @@
+"""The command group, and the one place where an error becomes a message and an exit status."""
+
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from mosmedcli import dataset, stages
+from pipelines.core.errors import MosmedError
+
+EXIT_INTERRUPTED = 130
+
+
+class Boundary(click.Group):
+    """A group whose commands end in a sentence and a status, never in a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command; whatever it raises is said on stderr."""
+        try:
+            return super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except MosmedError as error:
+            _say("error", error.message)
+            if error.hint:
+                _say("next", error.hint)
+            sys.exit(error.exit_status)
+        except (click.Abort, KeyboardInterrupt):
+            _say("stopped", "nothing is lost; run the same command again to go on")
+            sys.exit(EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            sys.exit(1)
+        except Exception as error:  # noqa: BLE001  the last resort of the whole program
+            _give_up(error)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which they are used, not that of the alphabet."""
+        del ctx
+        return list(self.commands)
+
+
+def _say(word: str, text: str) -> None:
+    click.echo(f"{click.style(word, bold=True)}: {text}", err=True)
+
+
+def _give_up(error: Exception) -> NoReturn:
+    text = "".join(traceback.format_exception(error))
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="mosmed-", suffix=".log", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(text)
+    _say("error", f"mosmed met something it did not expect ({type(error).__name__})")
+    _say("next", f"please report it; the traceback, which may name files, is in {Path(file.name)}")
+    sys.exit(1)
+
+
+@click.group(
+    cls=Boundary,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 all well · 2 wrong usage · 3 some studies failed · 4 identity found "
+    "where none may be · 1 anything else.",
+)
+@click.version_option(package_name="mosmed")
+def main() -> None:
+    """Turn hospital CT into a dataset people can trust, the way MosMedData was formed.
+
+    \b
+    RIS > select > export > anonymize > convert > thin > build-registry > dataset
+
+    \b
+    Begin with:
+      mosmed init lungs --ris ris_export.xlsx --pacs /pacs_drop
+      mosmed run -w lungs
+    """
+
+
+for command in (dataset.init, *stages.COMMANDS, *dataset.COMMANDS):
+    main.add_command(command)

@@ -1,0 +1,164 @@
+"""What the commands share: the workspace they work in, and the options each of them has."""
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pipelines.core.errors import SettingsError, WorkspaceError
+from pipelines.core.settings import Settings
+from pipelines.core.settings_file import load_settings
+
+if TYPE_CHECKING:
+    from pipelines.io.workspace import Workspace
+    from pipelines.run import Run
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One command's surroundings: `flags` are settings by dotted name that win over the file."""
+
+    folder: Path | None
+    jobs: int
+    dry_run: bool
+    as_json: bool
+    flags: Mapping[str, Any]
+
+    def workspace(self) -> "Workspace":
+        """The workspace that was named, or the nearest one at or above the current folder."""
+        from pipelines.io.workspace import SETTINGS_NAME, Workspace
+
+        start = (self.folder or Path.cwd()).absolute()
+        places = [start] if self.folder else [start, *start.parents]
+        for place in places:
+            if (place / SETTINGS_NAME).is_file():
+                return Workspace(place)
+        raise WorkspaceError(
+            f"{start}: no {SETTINGS_NAME} here", hint="Make a workspace: mosmed init FOLDER"
+        )
+
+    def settings(self, workspace: "Workspace") -> Settings:
+        """The settings: flag over environment over file over default."""
+        return load_settings(
+            workspace.settings_file.read_text(encoding="utf-8"),
+            file=workspace.settings_file,
+            environment=os.environ,
+            flags=self.flags,
+        )
+
+    def defaults(self) -> Settings:
+        """The settings where there is no workspace: flag over environment over default."""
+        file = Path.cwd() / "mosmed.toml"
+        return load_settings("", file=file, environment=os.environ, flags=self.flags)
+
+    @contextmanager
+    def run(self) -> "Iterator[Run]":
+        """A run on the locked workspace, with its progress on stderr and its log in private/."""
+        from mosmedcli.show import Progress
+        from pipelines.run import Run
+
+        workspace = self.workspace()
+        settings = self.settings(workspace)
+        with workspace.locked(), _logging_to(workspace.log), Progress() as progress:
+            yield Run(workspace, settings, progress, jobs=self.jobs)
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Log to a file that only the owner can read."""
+    path.touch(mode=0o600)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger = logging.getLogger("pipelines")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def session_options(command: F) -> F:
+    """The options of every command that works in a workspace; they arrive as one Session.
+
+    An option named `--thin-every` or given as `setting("thin.every")` lands in `Session.flags`.
+    """
+
+    @click.option(
+        "-w",
+        "--workspace",
+        "folder",
+        type=NEW_FOLDER,
+        envvar="MOSMED_WORKSPACE",
+        help="The workspace; else the nearest one at or above the current folder.",
+    )
+    @click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(min=1),
+        envvar="MOSMED_JOBS",
+        help="How many studies at a time; as many as there are processors, if not given.",
+    )
+    @click.option("-n", "--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, folder: Path | None, jobs: int | None, dry_run: bool, as_json: bool, **rest: Any
+    ) -> Any:
+        flags = {name.replace("__", "."): rest.pop(name) for name in list(rest) if "__" in name}
+        session = Session(
+            folder=folder,
+            jobs=jobs or _processors(),
+            dry_run=dry_run,
+            as_json=as_json,
+            flags={name: value for name, value in flags.items() if value is not None},
+        )
+        return command(session, *args, **rest)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def setting(flag: str, name: str, **options: Any) -> Callable[[F], F]:
+    """An option that overrides one setting, `name` being `table.key`, with its help and default."""
+    table, key = name.split(".")
+    stage = getattr(Settings(), table)
+    field = type(stage).__dataclass_fields__[key]
+    default = getattr(stage, key)
+    shown = ", ".join(default) if isinstance(default, tuple) else default
+    return click.option(
+        flag,
+        name.replace(".", "__"),
+        default=None,
+        show_default=str(shown) if shown not in (None, "") else False,
+        help=field.metadata["meaning"],
+        **options,
+    )
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def refuse_half_a_pair(in_folder: Path | None, out_folder: Path | None) -> None:
+    """IN and OUT are given together or not at all.
+
+    Raises SettingsError otherwise.
+    """
+    if in_folder is not None and out_folder is None:
+        raise SettingsError(
+            "IN was given without OUT", hint="Give both, or neither to work in a workspace."
+        )

@@ -1,0 +1,240 @@
+"""Results to a terminal or to JSON on stdout; progress to stderr. Imported only when needed."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from mosmedcli.options import Session
+from pipelines.chain import STAGE_NAMES
+from pipelines.core.codec import to_jsonable
+from pipelines.core.model import Excluded, Failed, FolderItem
+from pipelines.core.settings import SelectSettings
+from pipelines.plain import FolderReport
+from pipelines.report import Reason, RunReport, StageReport
+from pipelines.runner import Result
+from pipelines.selection import Drawn
+from pipelines.standing import State
+
+STUDIES_SHOWN = 3
+MEANING = {"done": "green", "kept": "dim", "excluded": "yellow", "failed": "red", "pending": "cyan"}
+
+
+class Progress:
+    """Bars on a terminal, a line at the start of each stage elsewhere; always on stderr."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bars = Bars(
+            TextColumn("{task.description:<14}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]:>14}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("[red]{task.fields[fell_out]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._fell_out: dict[str, int] = {}
+
+    def __enter__(self) -> "Progress":
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def started(self, stage: str, total: int) -> None:
+        """A stage begins with so many studies to do; a later round adds to its bar."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=0, speed="", fell_out="")
+            self._fell_out[stage] = 0
+        bar = self._bars.tasks[self._tasks[stage]]
+        self._bars.update(bar.id, total=(bar.total or 0) + total)
+        if not self._console.is_terminal:
+            self._console.print(f"{stage}: {total} to do")
+
+    def ended(self, stage: str, result: Result) -> None:
+        """One study has come to the end of a stage."""
+        if isinstance(result.value, Excluded | Failed):
+            self._fell_out[stage] += 1
+            code = result.value.code if isinstance(result.value, Failed) else result.value.rule
+            self._console.print(Text(f"  {stage}: {result.public_id} fell out: {code}", "yellow"))
+        task = self._tasks[stage]
+        self._bars.advance(task)
+        bar, out = self._bars.tasks[task], self._fell_out[stage]
+        speed = f"{60 * bar.speed:.0f} studies/min" if bar.speed else ""
+        self._bars.update(task, speed=speed, fell_out=f"{out} fell out" if out else "")
+
+    def of_folder(self, stage: str) -> Callable[[int, Result], None]:
+        """What a run over a plain folder tells: the total, and each result."""
+
+        def ended(total: int, result: Result) -> None:
+            if stage not in self._tasks:
+                self.started(stage, total)
+            self.ended(stage, result)
+
+        return ended
+
+
+def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
+    """The flow of inclusion, and how many were drawn."""
+    ranked = len(drawn.candidates)
+    wanted = sum(settings.quota.values()) or settings.studies
+    if session.as_json:
+        _json(
+            {
+                "drawn": min(wanted, ranked),
+                "reserves": max(ranked - wanted, 0),
+                "flow": drawn.flow,
+                "is_new": drawn.is_new,
+            }
+        )
+        return
+    table = _table("rule", "left out", "of them unknown", "remaining")
+    for step in drawn.flow:
+        unknown = str(step.unknown) if step.unknown else ""
+        table.add_row(step.rule, str(step.excluded or ""), unknown, str(step.remaining))
+    out = Console(highlight=False)
+    out.print(table)
+    state = "would be drawn" if session.dry_run else "drawn" if drawn.is_new else "drawn before"
+    out.print(f"{min(wanted, ranked)} studies {state}, {max(ranked - wanted, 0)} reserves")
+    if ranked < wanted:
+        out.print(Text(f"fewer than the {wanted} that were asked for", "yellow"))
+    _next(session, "export")
+
+
+def run(session: Session, report: RunReport, *, stage: str = "") -> None:
+    """What a run has come to; ends the command with the exit status."""
+    if session.as_json:
+        _json({**to_jsonable(report), "exit_status": report.exit_status})
+        sys.exit(report.exit_status)
+    out = Console(highlight=False)
+    out.print(_stage_table(report.stages))
+    _reasons(out, [(s.stage, reason) for s in report.stages for reason in s.reasons])
+    _summary(out, report)
+    following = STAGE_NAMES[STAGE_NAMES.index(stage) + 1] if stage else ""
+    if following:
+        _next(session, following)
+    sys.exit(report.exit_status)
+
+
+def plan(session: Session, counts: Mapping[str, int]) -> None:
+    """What a dry run would begin with."""
+    if session.as_json:
+        _json({"pending": dict(counts)})
+        return
+    for stage, count in counts.items():
+        click.echo(f"{stage}: {count} studies to do")
+    if not counts:
+        click.echo("nothing to do")
+
+
+def folder_plan(session: Session, stage: str, items: Sequence[FolderItem]) -> None:
+    """What a dry run over a plain folder found."""
+    if session.as_json:
+        _json({"stage": stage, "items": {item.name: len(item.files) for item in items}})
+        return
+    for item in items:
+        click.echo(f"{stage}: {item.name} ({len(item.files)} files)")
+
+
+def folder(session: Session, report: FolderReport) -> None:
+    """What a stage has made of a plain folder; ends the command with the exit status."""
+    if session.as_json:
+        _json({**to_jsonable(report), "exit_status": report.exit_status})
+        sys.exit(report.exit_status)
+    out = Console(highlight=False)
+    for excluded in report.excluded:
+        out.print(Text(f"excluded {excluded.public_id}: {excluded.reason}", "yellow"))
+    for failed in report.failed:
+        out.print(Text(f"failed {failed.public_id}: {failed.code}: {failed.message}", "red"))
+        out.print(Text(f"  {failed.hint}", "dim"))
+    counts = (len(report.done), len(report.kept), len(report.excluded), len(report.failed))
+    words = zip(("done", "kept", "excluded", "failed"), counts, strict=True)
+    said = ", ".join(f"{count} {word}" for word, count in words)
+    out.print(f"{report.stage}: {report.found} found: {said}")
+    sys.exit(report.exit_status)
+
+
+def way(session: Session, steps: Sequence[Mapping[str, Any]]) -> None:
+    """One study's way: every decision with its rule and value."""
+    if session.as_json:
+        _json({"way": list(steps)})
+        return
+    table = _table("stage", "rule", "value", "outcome")
+    before = ""
+    for step in steps:
+        stage = step["stage"] if step["stage"] != before else ""
+        before = step["stage"]
+        style = MEANING.get(str(step.get("state", "")), "")
+        table.add_row(stage, step["rule"], step["value"], Text(step["outcome"], style))
+    Console(highlight=False).print(table)
+
+
+def _stage_table(stages: Iterable[StageReport]) -> Table:
+    table = _table("stage", *MEANING)
+    for stage in stages:
+        counts = [getattr(stage, word) for word in MEANING]
+        cells = [
+            Text(str(count) if count else "·", style if count else "dim")
+            for count, style in zip(counts, MEANING.values(), strict=True)
+        ]
+        table.add_row(stage.stage, *cells)
+    return table
+
+
+def _reasons(out: Console, reasons: Sequence[tuple[str, Reason]]) -> None:
+    for stage, reason in reasons:
+        style = "red" if reason.state is State.FAILED else "yellow"
+        shown = ", ".join(reason.studies[:STUDIES_SHOWN])
+        more = len(reason.studies) - STUDIES_SHOWN
+        names = f"{shown} and {more} more" if more > 0 else shown
+        out.print(Text.assemble((f"{stage} {reason.state}: {reason.code}", style), f"  {names}"))
+        out.print(f"    {reason.example}", markup=False)
+        if reason.hint:
+            out.print(Text(f"    {reason.hint}", "dim"))
+
+
+def _summary(out: Console, report: RunReport) -> None:
+    extra = report.opened - report.wanted
+    reserves = f", with {extra} reserves" if extra > 0 else ""
+    out.print(f"{report.opened} studies opened for the {report.wanted} asked for{reserves}")
+    for group, places in report.shortfall.items():
+        out.print(Text(f"no reserve is left: {places} short ({group})", "yellow"))
+    if report.published is not None:
+        out.print(f"{report.published} studies published in {report.dataset}", markup=False)
+
+
+def _next(session: Session, stage: str) -> None:
+    where = f" -w {session.folder}" if session.folder else ""
+    click.echo(f"next: mosmed {stage}{where}")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        justify = "right" if number and len(columns) > 4 else "left"
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    return table
+
+
+def _json(value: Any) -> None:
+    click.echo(json.dumps(to_jsonable(value), indent=2, ensure_ascii=False))

@@ -1,0 +1,207 @@
+"""The six stage commands, of one shape: options to settings, run, report."""
+
+from pathlib import Path
+
+import click
+
+from mosmedcli.options import (
+    EXISTING_FILE,
+    EXISTING_FOLDER,
+    NEW_FOLDER,
+    F,
+    Session,
+    refuse_half_a_pair,
+    session_options,
+    setting,
+)
+
+
+def folder_arguments(command: F) -> F:
+    """IN and OUT, for a stage that also works without a workspace."""
+    for decorate in (
+        click.option("--overwrite", is_flag=True, help="Replace files in OUT that are different."),
+        click.argument("out_folder", metavar="OUT]", type=NEW_FOLDER, required=False),
+        click.argument("in_folder", metavar="[IN", type=EXISTING_FOLDER, required=False),
+    ):
+        command = decorate(command)
+    return command
+
+
+@click.command()
+@setting("--ris", "select.ris", type=EXISTING_FILE)
+@setting("--studies", "select.studies", type=click.IntRange(min=1))
+@setting("--seed", "select.seed")
+@session_options
+def select(session: Session) -> None:
+    """Draw studies at random from the RIS export.
+
+    The rules of inclusion stand in mosmed.toml under [select]; each is counted with its reason.
+    The draw depends on the seed and the study numbers alone: it stays when the RIS grows.
+
+    \b
+    Example:
+      mosmed select -w lungs --studies 1110 --seed 20200301
+    """
+    from mosmedcli import show
+
+    with session.run() as run:
+        drawn = run.preview() if session.dry_run else run.select()
+    show.selection(session, run.settings.select, drawn)
+
+
+@click.command()
+@setting("--pacs", "export.pacs", type=EXISTING_FOLDER)
+@setting("--masks", "export.masks", type=EXISTING_FOLDER)
+@session_options
+def export(session: Session) -> None:
+    """Copy the drawn studies out of the PACS folder, and choose the series.
+
+    A study that is missing, incomplete or without a fitting series falls out with its reason, and
+    the next reserve takes its place. Nothing in the PACS folder is ever changed.
+
+    \b
+    Example:
+      mosmed export -w lungs --pacs /pacs_drop
+    """
+    _run_stage(session, "export")
+
+
+@click.command()
+@folder_arguments
+@click.option("--key", "anonymize__key", type=click.Path(path_type=Path), help="The key file.")
+@session_options
+def anonymize(
+    session: Session, in_folder: Path | None, out_folder: Path | None, *, overwrite: bool
+) -> None:
+    """Take the identity out of the chosen series (PS3.15 basic profile).
+
+    With IN and OUT it works on plain folders; the key is then ./mosmed.key unless --key names
+    another, and is made when it is not there. Keep it: the same key gives the same pseudonyms.
+
+    \b
+    Examples:
+      mosmed anonymize -w lungs
+      mosmed anonymize /data/dicom /data/anonymous --key ~/mosmed.key
+    """
+    if in_folder is not None:
+        session = _with_key(session)
+    _run_either(session, "anonymize", (in_folder, out_folder), overwrite=overwrite)
+
+
+@click.command()
+@folder_arguments
+@setting("--minimum-slices", "convert.minimum_slices", type=click.IntRange(min=1))
+@setting("--allow-lossy", "convert.allow_lossy", is_flag=True)
+@session_options
+def convert(
+    session: Session, in_folder: Path | None, out_folder: Path | None, *, overwrite: bool
+) -> None:
+    """Convert DICOM series to NIfTI volumes in Hounsfield units.
+
+    What is not one evenly stepped volume is refused with a code that names the fault; no voxel
+    is ever interpolated or guessed.
+
+    \b
+    Examples:
+      mosmed convert -w lungs
+      mosmed convert /data/anonymous /data/nifti
+    """
+    _run_either(session, "convert", (in_folder, out_folder), overwrite=overwrite)
+
+
+@click.command()
+@folder_arguments
+@setting("--every", "thin.every", type=click.IntRange(min=1))
+@setting("--offset", "thin.offset", type=click.IntRange(min=0))
+@setting("--by", "thin.by", type=click.Choice(["instance", "position"]))
+@session_options
+def thin(
+    session: Session, in_folder: Path | None, out_folder: Path | None, *, overwrite: bool
+) -> None:
+    """Keep every 10th slice, as published: InstanceNumber % 10 = 0.
+
+    Spacing and origin follow, so that a kept voxel stays where it was in the patient. Masks are
+    thinned with their image.
+
+    \b
+    Examples:
+      mosmed thin -w lungs
+      mosmed thin /data/nifti /data/thinned --every 5
+    """
+    _run_either(session, "thin", (in_folder, out_folder), overwrite=overwrite)
+
+
+@click.command("build-registry")
+@setting("--name", "registry.name")
+@setting("--licence", "registry.licence")
+@session_options
+def build_registry(session: Session) -> None:
+    """Number the studies and publish them in dataset/, with the registry.
+
+    The folder appears whole or not at all, and is the same to the byte for the same studies.
+
+    \b
+    Example:
+      mosmed build-registry -w lungs
+    """
+    from mosmedcli import show
+
+    with session.run() as run:
+        report = run.report() if session.dry_run else run.report(run.build())
+    show.run(session, report)
+
+
+COMMANDS = (select, export, anonymize, convert, thin, build_registry)
+
+
+def _run_stage(session: Session, stage: str) -> None:
+    from mosmedcli import show
+
+    with session.run() as run:
+        if session.dry_run:
+            show.plan(session, run.pending_counts([stage]))
+            return
+        run.advance([stage])
+        report = run.report()
+    show.run(session, report, stage=stage)
+
+
+def _run_either(
+    session: Session, stage: str, pair: tuple[Path | None, Path | None], *, overwrite: bool
+) -> None:
+    from mosmedcli import show
+
+    in_folder, out_folder = pair
+    if in_folder is None or out_folder is None:
+        refuse_half_a_pair(in_folder, out_folder)
+        _run_stage(session, stage)
+        return
+    from pipelines.plain import FOLDER_STAGES, run_folder
+
+    if session.dry_run:
+        items = FOLDER_STAGES[stage].find(in_folder.absolute())
+        show.folder_plan(session, stage, items)
+        return
+    with show.Progress() as progress:
+        report = run_folder(
+            FOLDER_STAGES[stage],
+            (in_folder, out_folder),
+            getattr(session.defaults(), stage),
+            jobs=session.jobs,
+            overwrite=overwrite,
+            ended=progress.of_folder(stage),
+        )
+    show.folder(session, report)
+
+
+def _with_key(session: Session) -> Session:
+    """The session with a key file that exists: the one named, or ./mosmed.key."""
+    from dataclasses import replace
+
+    from pipelines.io.keys import make_key
+
+    path = Path(session.flags.get("anonymize.key") or "mosmed.key").absolute()
+    if not path.exists():
+        make_key(path)
+        click.echo(f"made the key {path}: keep it, and keep it secret", err=True)
+    return replace(session, flags={**session.flags, "anonymize.key": path})

@@ -1,0 +1,1 @@
+"""The stages of dataset formation, and what they are built of."""

@@ -1,0 +1,49 @@
+"""The six stages in order.
+
+    RIS ▶ select ─▶ export ─▶ anonymize ─▶ convert ─▶ thin ─▶ build-registry ▶ dataset/
+
+The only module that knows the order. `select` makes the list of candidates that the first stage
+below starts from, `build-registry` takes what the last one gives, all studies together.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines import anonymize, convert, export, thin
+from pipelines.core.identity import Exported
+from pipelines.core.model import Converted, Deidentified, Thinned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One stage of one study: what it calls, what it gives, and whether its folder is private.
+
+    `outside(record, settings)` is a digest of what the work reads beyond its record.
+    """
+
+    name: str
+    version: int
+    work: Callable[..., Any]
+    gives: type[Any]
+    private: bool = False
+    outside: Callable[[Any, Any], str] | None = None
+
+
+EXPORT = Stage(
+    name="export",
+    version=export.VERSION,
+    work=export.work,
+    gives=Exported,
+    private=True,
+    outside=export.outside,
+)
+ANONYMIZE = Stage(
+    name="anonymize", version=anonymize.VERSION, work=anonymize.work, gives=Deidentified
+)
+CONVERT = Stage(name="convert", version=convert.VERSION, work=convert.work, gives=Converted)
+THIN = Stage(name="thin", version=thin.VERSION, work=thin.work, gives=Thinned)
+
+STAGES = (EXPORT, ANONYMIZE, CONVERT, THIN)
+SELECT, BUILD_REGISTRY = "select", "build-registry"
+STAGE_NAMES = (SELECT, *(stage.name for stage in STAGES), BUILD_REGISTRY)

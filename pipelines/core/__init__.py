@@ -1,0 +1,1 @@
+"""Domain types, settings, errors, geometry and rules: pure, no input or output."""

@@ -1,0 +1,183 @@
+"""Every code a study can fail with: what it means and what to do about it.
+
+One table, so that a code is explained once: the errors take their hint from it, `mosmed status`
+groups by it, and a test asserts that every code raised in the source stands here.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The meaning of a code, and the next step for the reader."""
+
+    meaning: str
+    hint: str
+
+
+FAULTS: dict[str, Fault] = {
+    # --- export
+    "NOT_IN_ARCHIVE": Fault(
+        "the archive has no object of this study",
+        "Check the accession number in the RIS export, or send the study to the archive again.",
+    ),
+    "AMBIGUOUS_STUDY": Fault(
+        "one accession number stands on several studies",
+        "Give the StudyInstanceUID in the RIS export, so that one of them is meant.",
+    ),
+    "INCOMPLETE_STUDY": Fault(
+        "fewer objects than the RIS expects",
+        "Have the PACS send the study again; then run `mosmed export` once more.",
+    ),
+    "CONFLICTING_DUPLICATE": Fault(
+        "two different objects bear the same SOPInstanceUID",
+        "Ask the PACS which of them is right, and remove the other from the archive folder.",
+    ),
+    # --- reading DICOM
+    "UNREADABLE_DICOM": Fault(
+        "a file is not DICOM that can be read",
+        "Have the PACS send the study again.",
+    ),
+    "TRUNCATED_FILE": Fault(
+        "a file ends before its pixels do",
+        "Copy or send the study again: the transfer was cut off.",
+    ),
+    "MISSING_ATTRIBUTE": Fault(
+        "an attribute that is needed is not there",
+        "Export the study again from the modality's original, not from a processed copy.",
+    ),
+    "UNSUPPORTED_OBJECT": Fault(
+        "the DICOM object is not a plain CT slice",
+        "Choose a series of single-frame CT images in Hounsfield units.",
+    ),
+    "BAD_ATTRIBUTE": Fault(
+        "an attribute holds a value that cannot be right",
+        "Export the study again from the modality's original, not from a processed copy.",
+    ),
+    "UNSUPPORTED_SYNTAX": Fault(
+        "the transfer syntax cannot be decoded",
+        "Have the PACS send the study as Explicit VR Little Endian.",
+    ),
+    "LOSSY_PIXELS": Fault(
+        "the pixels were compressed with loss",
+        "Export the lossless original, or set `allow_lossy = true` under [convert].",
+    ),
+    "BAD_PIXELS": Fault(
+        "the pixels cannot be decoded to what the header says",
+        "Have the PACS send the study again.",
+    ),
+    "HU_OUT_OF_RANGE": Fault(
+        "Hounsfield units do not fit 16 bits, or are not whole numbers",
+        "Exclude the study; its values cannot be stored as the published files store them.",
+    ),
+    # --- geometry
+    "TOO_FEW_SLICES": Fault(
+        "too few slices to be a volume",
+        "Choose another series, or lower `minimum_slices` under [convert].",
+    ),
+    "MIXED_ORIENTATION": Fault(
+        "the slices do not share one orientation",
+        "A localizer or a reformat lies in the series: choose the axial series.",
+    ),
+    "MIXED_MATRIX": Fault(
+        "rows, columns or pixel spacing differ between slices",
+        "Two reconstructions lie in one series: separate them in the PACS.",
+    ),
+    "NOT_AXIAL": Fault(
+        "the slices are coronal or sagittal",
+        "Choose the axial series: only axial volumes are published.",
+    ),
+    "SLICE_DRIFT": Fault(
+        "the slices are shifted sideways against one another",
+        "Two fields of view lie in one series: separate them in the PACS.",
+    ),
+    "MIXED_KERNEL": Fault(
+        "the slices were reconstructed with different kernels",
+        "Two reconstructions lie in one series: separate them in the PACS.",
+    ),
+    "GANTRY_TILT": Fault(
+        "the slices are sheared: the gantry was tilted",
+        "Exclude the study; an untilted grid would need interpolated voxels.",
+    ),
+    "SLICE_GAP": Fault(
+        "slices are missing: one step is a multiple of the others",
+        "Have the PACS send the study again; if the gap is real, exclude the study.",
+    ),
+    "UNEVEN_STEP": Fault(
+        "neighbouring slices are not all equally far apart",
+        "Two spacings lie in one series: separate them in the PACS, or exclude the study.",
+    ),
+    "SAME_POSITION": Fault(
+        "different slices lie at the same place",
+        "Two acquisitions or kernels lie in one series: separate them in the PACS.",
+    ),
+    "MIXED_SERIES": Fault(
+        "the folder holds slices of several series",
+        "Convert one series at a time.",
+    ),
+    # --- thinning
+    "NOTHING_KEPT": Fault(
+        "thinning keeps no slice",
+        "The series is shorter than `every` under [thin]: exclude it or thin less.",
+    ),
+    "UNEVEN_THINNING": Fault(
+        "the kept slices would not be evenly stepped",
+        'Set `by = "position"` under [thin], or exclude the study.',
+    ),
+    "NO_INSTANCE_NUMBERS": Fault(
+        "the volume comes without its slices' instance numbers",
+        "Keep the .json that `mosmed convert` wrote beside the volume, or use `--by position`.",
+    ),
+    # --- masks
+    "MASK_OFF_GRID": Fault(
+        "the mask lies neither on the full nor on the thinned grid of its image",
+        "Draw or resample the mask on the image it belongs to.",
+    ),
+    "MASK_NOT_BINARY": Fault(
+        "the mask holds other values than 0 and 1",
+        "Save the mask with one label, 1 for what is marked.",
+    ),
+    "MASK_AMBIGUOUS": Fault(
+        "several files are named like the mask of one study",
+        "Leave one of them in the folder of masks.",
+    ),
+    "UNREADABLE_MASK": Fault(
+        "the mask is not a NIfTI file that can be read",
+        "Save the mask as .nii.gz again.",
+    ),
+    "UNREADABLE_VOLUME": Fault(
+        "the volume is not a NIfTI file that can be read",
+        "Convert the study again.",
+    ),
+    "READERS_DISAGREE": Fault(
+        "nibabel and SimpleITK do not read the same volume",
+        "This is a bug in mosmed: please report it with the geometry, without any image.",
+    ),
+    # --- the registry
+    "DUPLICATE_STUDY": Fault(
+        "two studies bear the same name",
+        "Thin each study once; then run `mosmed build-registry` again.",
+    ),
+    # --- privacy
+    "IDENTITY_LEFT": Fault(
+        "a value of the patient is still in the output",
+        "Add a rule for the place that is named to a recipe of your own (recipes in [anonymize]).",
+    ),
+    # --- the runner
+    "OUTPUT_EXISTS": Fault(
+        "a file of that name is there already, and is another one",
+        "Choose an empty OUT, or use --overwrite.",
+    ),
+    "WORKER_DIED": Fault(
+        "the worker process was killed while it had this study",
+        "Memory may have run out: try fewer --jobs. Else a library crashed on this input.",
+    ),
+    "DISK": Fault(
+        "the disk refused to read or write",
+        "Free some space or check the disk, then run the same command again.",
+    ),
+    "INTERNAL": Fault(
+        "an error nobody expected",
+        "This is a bug in mosmed: please report it. The traceback is in private/mosmed.log.",
+    ),
+}

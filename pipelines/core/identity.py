@@ -1,0 +1,96 @@
+"""The records before `anonymize` (they carry identity), and the keyed pseudonyms that replace it.
+
+Nothing after `anonymize` may import this module; an import contract checks that.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import date
+
+from pipelines.core.model import Category, Decision, Sex
+
+UID_ROOT = "2.25."
+"""UIDs derived from a UUID need no registered root (PS3.5 B.2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RisRow:
+    """One row of the RIS: None is unknown, never "no"."""
+
+    row: int
+    accession_number: str | None = None
+    study_instance_uid: str | None = None
+    issuer_of_patient_id: str | None = None
+    patient_id: str | None = None
+    patient_name: str | None = None
+    patient_birth_date: date | None = None
+    patient_sex: Sex = Sex.OTHER
+    patient_age_years: int | None = None
+    study_date: date | None = None
+    modality: str | None = None
+    body_part: str | None = None
+    is_pregnant: bool | None = None
+    spo2_percent: float | None = None
+    payer: str | None = None
+    referrer: str | None = None
+    facility: str | None = None
+    category: Category | None = None
+    expected_instances: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A study of the drawing frame, with its rank: what `select` hands to `export`."""
+
+    public_id: str
+    rank: int
+    patient_key: str
+    accession_number: str | None
+    study_instance_uid: str | None
+    category: Category | None
+    patient_age_years: int | None
+    patient_sex: Sex
+    expected_instances: int | None
+    identifying_values: tuple[str, ...]
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """A complete study on disk: the chosen series in `series/`, the other objects in `other/`."""
+
+    public_id: str
+    patient_key: str
+    category: Category | None
+    patient_age_years: int | None
+    patient_sex: Sex
+    instances: int
+    mask: str | None
+    identifying_values: tuple[str, ...]
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """Keyed stand-ins: the same for the same key, in no way computable without it.
+
+    Each kind has its own HMAC-SHA256 label, so that one never reveals another.
+    """
+
+    key: bytes
+
+    def _digest(self, label: str, value: str) -> bytes:
+        return hmac.new(self.key, f"{label}\0{value}".encode(), hashlib.sha256).digest()
+
+    def study(self, accession_number: str) -> str:
+        """The name a study bears until it is numbered: `s` and 12 hexadecimal digits."""
+        return "s" + self._digest("study", accession_number).hex()[:12]
+
+    def patient(self, patient_key: str) -> str:
+        """The PatientID and PatientName of a patient: `P-` and 12 hexadecimal digits."""
+        return "P-" + self._digest("patient", patient_key).hex()[:12].upper()
+
+    def uid(self, uid: str) -> str:
+        """A UID under 2.25 for a UID: at most 44 characters, never the original."""
+        return UID_ROOT + str(int.from_bytes(self._digest("uid", uid)[:16], "big"))

@@ -1,0 +1,189 @@
+"""Every knob of every stage: default, unit and meaning.
+
+The commented `mosmed.toml`, the environment variables and the command-line defaults are all made
+from these classes, so that none of them can drift. `enters` says how a value counts when a stage
+is asked whether its result is still good: by its value, by the content of the file it names, or
+not at all (a place that may move).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pipelines.core.model import ThinBy
+
+
+class Enters(StrEnum):
+    """How a setting enters the fingerprint of a stage's result."""
+
+    VALUE = "value"
+    CONTENT = "content"
+    NEVER = "never"
+
+
+def knob(
+    default: Any, meaning: str, *, enters: Enters = Enters.VALUE, minimum: float | None = None
+) -> Any:
+    """A settings field with its meaning and least value; mappings get a fresh empty default."""
+    metadata = {"meaning": meaning, "enters": enters, "minimum": minimum}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+SELECTION_RULES = (
+    "identified",
+    "modality",
+    "body_part",
+    "window",
+    "facility",
+    "referrer",
+    "payer",
+    "age",
+    "pregnancy",
+    "spo2",
+    "category",
+    "one_study_per_patient",
+)
+"""The rules of inclusion in the order in which they are counted; the first that hits counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectSettings:
+    """Who is drawn from the RIS (paper, figure 1 step 1, and the criteria of inclusion)."""
+
+    ris: Path | None = knob(
+        None, "The RIS export: .xlsx, or .csv in UTF-8 or CP1251.", enters=Enters.CONTENT
+    )
+    sheet: str = knob("", "The sheet of the .xlsx to read; empty for the first one.")
+    studies: int = knob(1110, "How many studies to publish.", minimum=1)
+    reserves: int = knob(
+        1000, "How many more to rank, to stand in for studies that fall out.", minimum=0
+    )
+    seed: str = knob("mosmed", "Any text: the same seed draws the same studies from the same RIS.")
+    rules: tuple[str, ...] = knob(
+        SELECTION_RULES, "The rules of inclusion in order; take one out to switch it off."
+    )
+    exclude_unknown: tuple[str, ...] = knob(
+        ("modality", "body_part", "window", "age", "category"),
+        "The rules for which an unknown value excludes; for the others unknown may pass.",
+    )
+    window_start: date = knob(date(2020, 3, 1), "The first day of the study window.")
+    window_end: date = knob(date(2020, 4, 25), "The last day of the study window.")
+    modalities: tuple[str, ...] = knob(("CT", "КТ", "РКТ"), "Modalities that count as CT.")
+    body_parts: tuple[str, ...] = knob(
+        ("chest", "thorax", "lung", "ОГК", "груд", "легк", "лёгк"),
+        "Beginnings of words that say the chest was scanned.",
+    )
+    facilities: tuple[str, ...] = knob(
+        ("ГП", "ДГП", "КДЦ", "ДЦ", "поликлиник", "polyclinic", "outpatient"),
+        "Beginnings of words that say the facility is an outpatient one.",
+    )
+    referrers: tuple[str, ...] = knob(
+        ("терапевт", "ВОП", "врач общей практики", "GP", "general practitioner"),
+        "Beginnings of words that say a general practitioner referred the patient.",
+    )
+    payers: tuple[str, ...] = knob(
+        ("ОМС", "OMS", "CHI", "compulsory"),
+        "Beginnings of words that say compulsory health insurance paid.",
+    )
+    minimum_age_years: int = knob(18, "Younger patients are left out.", minimum=0)
+    minimum_spo2_percent: float = knob(93.0, "Patients with a lower SpO2 are left out.", minimum=0)
+    quota: Mapping[str, int] = knob(
+        {}, 'How many of each category, e.g. { "CT-0" = 254 }; empty draws over all.'
+    )
+    columns: Mapping[str, str] = knob(
+        {}, 'Names of columns that are not recognised, e.g. { accession_number = "№" }.'
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings:
+    """Where the DICOM lies, and which one series of a study is reconstructed from (README [R])."""
+
+    pacs: Path | None = knob(
+        None, "The folder of the PACS export: nested, zipped, with junk.", enters=Enters.NEVER
+    )
+    masks: Path | None = knob(
+        None,
+        "A folder of masks named by accession number, e.g. MH123_mask.nii.gz.",
+        enters=Enters.NEVER,
+    )
+    whole_study: bool = knob(True, "Export the other objects of the study, too, as the paper did.")
+    modality: str = knob("CT", "The modality of the series.")
+    descriptions: tuple[str, ...] = knob(
+        ("%BODY%",), "Patterns of SeriesDescription as in SQL LIKE: % any text, _ one character."
+    )
+    kernels: tuple[str, ...] = knob(
+        (), "ConvolutionKernels that are allowed, the preferred one first; empty for any."
+    )
+    minimum_slice_thickness_mm: float = knob(0.0, "Thinner series are not taken.", minimum=0)
+    maximum_slice_thickness_mm: float = knob(10.0, "Thicker series are not taken.", minimum=0)
+    minimum_instances: int = knob(20, "Series with fewer images are not taken.", minimum=1)
+    prefer: tuple[str, ...] = knob(
+        ("kernel", "thickness", "instances"),
+        "What decides when several series match: kernel order, thinner slices, more images.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnonymizeSettings:
+    """Which rules take the identity away (PS3.15 Annex E)."""
+
+    key: Path | None = knob(
+        None, "The secret key of the pseudonyms; empty for private/key.", enters=Enters.CONTENT
+    )
+    retain_patient_characteristics: bool = knob(
+        True, "Keep sex, age, size and weight (PS3.15 E.3.7); ages above 89 become 90."
+    )
+    retain_device_identity: bool = knob(
+        False, "Keep serial numbers and names of the scanner (PS3.15 E.3.8)."
+    )
+    recipes: tuple[Path, ...] = knob(
+        (), "Recipes of your own in deid's language, after the shipped one.", enters=Enters.CONTENT
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertSettings:
+    """What becomes a volume."""
+
+    minimum_slices: int = knob(2, "Fewer slices are refused.", minimum=1)
+    allow_lossy: bool = knob(False, "Accept pixels that were compressed with loss.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThinSettings:
+    """Which slices are kept (paper, figure 1 step 5; README: InstanceNumber % 10 = 0)."""
+
+    every: int = knob(10, "Keep one slice of so many.", minimum=1)
+    offset: int = knob(0, "Keep the numbers that leave this remainder.", minimum=0)
+    by: ThinBy = knob(ThinBy.INSTANCE, "Count by InstanceNumber, or by position along the axis.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrySettings:
+    """What the dataset is called and under which licence it is published."""
+
+    name: str = knob("MosMedData COVID19_1110", "The name of the registry's sheet.")
+    title: str = knob(
+        "MosMedData: Chest CT Scans with COVID-19 Related Findings", "The title in the README."
+    )
+    version: str = knob("1.0", "The version of the dataset.")
+    licence: str = knob("CC-BY-NC-ND-3.0", "The SPDX name of the licence.")
+    holder: str = knob("", "Who holds the rights; stands in LICENSE and README.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings of a workspace; the names are the tables of `mosmed.toml`."""
+
+    select: SelectSettings = field(default_factory=SelectSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
+    anonymize: AnonymizeSettings = field(default_factory=AnonymizeSettings)
+    convert: ConvertSettings = field(default_factory=ConvertSettings)
+    thin: ThinSettings = field(default_factory=ThinSettings)
+    registry: RegistrySettings = field(default_factory=RegistrySettings)

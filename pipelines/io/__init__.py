@@ -1,0 +1,1 @@
+"""The only homes of pydicom, SimpleITK, nibabel, pandas and openpyxl, and of the workspace."""

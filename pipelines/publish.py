@@ -1,0 +1,124 @@
+"""The last stage in a workspace: `dataset/` appears whole, and the linkage stays private."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines import build_registry
+from pipelines.chain import BUILD_REGISTRY, THIN
+from pipelines.core.codec import digest, from_jsonable, to_jsonable
+from pipelines.core.errors import MosmedError, WorkspaceError
+from pipelines.core.identity import Candidate
+from pipelines.core.model import Failed, Registry
+from pipelines.core.settings import RegistrySettings
+from pipelines.io.ledger import Entry, Ledger, Outcome
+from pipelines.io.workbook import Sheet, write_workbook
+from pipelines.io.workspace import Workspace, is_whole, swap_in
+from pipelines.runner import Task, attempt
+from pipelines.standing import Standing, record_of, settings_digest
+from pipelines.versions import library_versions
+
+NAME = "dataset"
+OURS = ("dataset_registry.xlsx", "LICENSE", "README_EN.md", "README_RU.md",
+        "studies/*/study_*.nii.gz", "masks/study_*_mask.nii.gz")  # fmt: skip
+"""What a published folder holds; anything else in it was put there by somebody else."""
+
+
+def published(workspace: Workspace) -> Registry | None:
+    """What is published, as the ledger knows it."""
+    entry = _ledger(workspace).get(NAME)
+    return from_jsonable(Registry, entry.record) if entry else None
+
+
+def publish(
+    workspace: Workspace, settings: RegistrySettings, finished: Sequence[Standing]
+) -> tuple[Registry, bool]:
+    """Publish the studies that have come through all stages; whether anything was new.
+
+    Raises WorkspaceError rather than remove a file from `dataset/` that mosmed did not make.
+    """
+    fingerprint = digest(
+        BUILD_REGISTRY,
+        build_registry.VERSION,
+        settings_digest(settings),
+        sorted(_contents(standing) for standing in finished),
+    )
+    ledger = _ledger(workspace)
+    entry = ledger.get(NAME)
+    if entry is not None and _holds(entry, fingerprint, workspace.dataset):
+        return from_jsonable(Registry, entry.record), False
+    _refuse_foreign_files(workspace.dataset)
+    items = [(_record(standing), _folder(workspace, standing)) for standing in finished]
+    made = workspace.temporary(workspace.root, NAME)
+    task = Task(public_id=NAME, work=build_registry.build, arguments=(items, settings), folder=made)
+    result = attempt(task)
+    if isinstance(result.value, Failed):
+        raise MosmedError(f"{BUILD_REGISTRY}: {result.value.message}", hint=result.value.hint)
+    swap_in(made, workspace.dataset)
+    ledger.append(
+        Entry(
+            public_id=NAME,
+            fingerprint=fingerprint,
+            outcome=Outcome.DONE,
+            record=to_jsonable(result.value),
+            outputs=result.outputs,
+            seconds=round(result.seconds, 3),
+            versions=library_versions(),
+        )
+    )
+    return result.value, True
+
+
+def write_linkage(
+    workspace: Workspace, registry: Registry, candidates: Sequence[Candidate]
+) -> Path:
+    """Write who is who to `private/linkage.xlsx`, for the owner alone (mode 0600)."""
+    by_id = {candidate.public_id: candidate for candidate in candidates}
+    rows = [
+        (row.study_id, row.public_id, by_id[row.public_id].accession_number,
+         by_id[row.public_id].study_instance_uid, by_id[row.public_id].patient_key)
+        for row in registry.rows
+    ]  # fmt: skip
+    header = ("study_id", "public_id", "accession_number", "study_instance_uid", "patient_key")
+    sheet = Sheet(name="Linkage", header=header, rows=rows, for_people=True)
+    path = write_workbook(workspace.private / "linkage.xlsx", [sheet])
+    path.chmod(0o600)
+    return path
+
+
+def _ledger(workspace: Workspace) -> Ledger:
+    return Ledger(workspace.stage(BUILD_REGISTRY, private=False) / "ledger.jsonl")
+
+
+def _contents(standing: Standing) -> str:
+    assert standing.entry is not None
+    return digest(standing.entry.record, standing.entry.outputs)
+
+
+def _record(standing: Standing) -> object:
+    assert standing.entry is not None
+    return record_of(standing.entry, THIN)
+
+
+def _folder(workspace: Workspace, standing: Standing) -> Path:
+    return workspace.stage(THIN.name, private=THIN.private) / standing.candidate.public_id
+
+
+def _holds(entry: Entry, fingerprint: str, folder: Path) -> bool:
+    return (
+        entry.fingerprint == fingerprint
+        and entry.outputs is not None
+        and is_whole(folder, entry.outputs)
+    )
+
+
+def _refuse_foreign_files(dataset: Path) -> None:
+    foreign = [
+        path
+        for path in sorted(dataset.rglob("*"))
+        if path.is_file() and not any(path.relative_to(dataset).match(ours) for ours in OURS)
+    ]
+    if foreign:
+        raise WorkspaceError(
+            f"{foreign[0]}: mosmed did not make this file, and would remove it",
+            hint="Move it out of the dataset folder, then run the same command again.",
+        )

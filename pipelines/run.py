@@ -1,0 +1,175 @@
+"""A run: what is pending is done, a study that falls out is replaced, and the dataset is built."""
+
+import dataclasses
+import logging
+from collections.abc import Collection
+from typing import Protocol
+
+from pipelines import select, selection
+from pipelines.chain import EXPORT, STAGES
+from pipelines.core.errors import SettingsError, WorkspaceError
+from pipelines.core.identity import Pseudonyms
+from pipelines.core.model import Registry
+from pipelines.core.settings import Settings
+from pipelines.io.index import refresh
+from pipelines.io.keys import make_key, read_key
+from pipelines.io.workspace import Workspace
+from pipelines.peers.archives import INDEX_NAME
+from pipelines.publish import publish, published, write_linkage
+from pipelines.report import RunReport, StageReport, registry_report, stage_reports
+from pipelines.runner import Result, Workers
+from pipelines.selection import Drawn
+from pipelines.standing import Standing, Standings, State
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who is told how a run goes on."""
+
+    def started(self, stage: str, total: int) -> None:
+        """A stage begins with so many studies to do."""
+
+    def ended(self, stage: str, result: Result) -> None:
+        """A stage has come to an end with one study."""
+
+
+class Run:
+    """One command's work on a workspace that it has locked."""
+
+    def __init__(
+        self, workspace: Workspace, settings: Settings, listener: Listener, *, jobs: int = 1
+    ) -> None:
+        self.workspace = workspace
+        self.settings = with_key(workspace, settings)
+        self._listener = listener
+        self._jobs = jobs
+        self._drawn: Drawn | None = None
+        self._standings: Standings | None = None
+
+    def select(self) -> Drawn:
+        """Draw from the RIS, unless the selection on the disk is what the settings ask for."""
+        assert self.settings.anonymize.key is not None
+        key = read_key(self.settings.anonymize.key)
+        self._drawn = selection.ensure(self.workspace, self.settings.select, key)
+        return self._drawn
+
+    def preview(self) -> Drawn:
+        """What `select` would draw; writes nothing."""
+        assert self.settings.anonymize.key is not None
+        pseudonyms = Pseudonyms(read_key(self.settings.anonymize.key))
+        made = selection.draw(self.settings.select, pseudonyms)
+        return Drawn(candidates=made.candidates, flow=made.flow, is_new=True)
+
+    def advance(self, stages: Collection[str]) -> None:
+        """Run these stages for every study that is in, until none of them is pending there."""
+        standings = self.standings()
+        is_indexed = False
+        with Workers(self._jobs) as workers:
+            while pending := self._pending(stages):
+                if pending[0].stage is EXPORT and not is_indexed:
+                    self._index()
+                    is_indexed = True
+                self._run_stage(pending, standings, workers)
+
+    def build(self) -> tuple[Registry, bool]:
+        """Publish the studies that have come through; whether there was anything new to publish.
+
+        Raises WorkspaceError while no study has come through.
+        """
+        finished = [s for s in self.standings().admitted() if s.state is State.DONE]
+        if not finished:
+            raise WorkspaceError(
+                f"{self.workspace.root}: no study has come through yet", hint="Run: mosmed run"
+            )
+        published = publish(self.workspace, self.settings.registry, finished)
+        write_linkage(self.workspace, published[0], self.drawn().candidates)
+        return published
+
+    def build_if_any(self) -> tuple[Registry, bool] | None:
+        """Publish, if a single study has come through."""
+        is_any = any(s.state is State.DONE for s in self.standings().admitted())
+        return self.build() if is_any else None
+
+    def report(self, registry: tuple[Registry, bool] | None = None) -> RunReport:
+        """What there is now; `registry` with whether it is new, if this command built it."""
+        drawn, standings = self.drawn(), self.standings()
+        opened = standings.opened()
+        trails = [standings.trail(standing.candidate) for standing in opened]
+        stages: tuple[StageReport, ...] = stage_reports(trails, standings.is_new)
+        known = published(self.workspace)
+        found = registry or ((known, False) if known else None)
+        if found:
+            stages += (registry_report(found[0], is_new=found[1]),)
+        return RunReport(
+            wanted=sum(self.settings.select.quota.values()) or self.settings.select.studies,
+            opened=len(opened),
+            published=len(found[0].rows) if found else None,
+            shortfall=select.shortfall(
+                [standing.candidate for standing in standings.admitted()], self.settings.select
+            ),
+            flow=drawn.flow,
+            stages=stages,
+            dataset=self.workspace.dataset if found else None,
+        )
+
+    def pending_counts(self, stages: Collection[str]) -> dict[str, int]:
+        """How many studies a run of these stages would begin with at each; changes nothing."""
+        counts: dict[str, int] = {}
+        for standing in self.standings().admitted(retry=stages):
+            if standing.state is State.PENDING and standing.stage.name in stages:
+                counts[standing.stage.name] = counts.get(standing.stage.name, 0) + 1
+        return counts
+
+    def drawn(self) -> Drawn:
+        """The selection on the disk."""
+        if self._drawn is None:
+            self._drawn = selection.load(self.workspace)
+        return self._drawn
+
+    def standings(self) -> Standings:
+        """Where every study stands."""
+        if self._standings is None:
+            self._standings = Standings(self.workspace, self.settings, self.drawn().candidates)
+        return self._standings
+
+    def _pending(self, stages: Collection[str]) -> list[Standing]:
+        """The studies pending at the first of these stages at which any is."""
+        admitted = self.standings().admitted(retry=stages)
+        waiting = [s for s in admitted if s.state is State.PENDING and s.stage.name in stages]
+        first = min((STAGES.index(standing.stage) for standing in waiting), default=0)
+        return [standing for standing in waiting if standing.stage is STAGES[first]]
+
+    def _run_stage(self, pending: list[Standing], standings: Standings, workers: Workers) -> None:
+        stage = pending[0].stage
+        by_id = {standing.candidate.public_id: standing for standing in pending}
+        tasks = {public_id: standings.task(standing) for public_id, standing in by_id.items()}
+        self._listener.started(stage.name, len(tasks))
+        for result in workers.run(tasks.values()):
+            standings.settle(by_id[result.public_id], result, tasks[result.public_id])
+            log.info("%s %s: %s", stage.name, result.public_id, type(result.value).__name__)
+            self._listener.ended(stage.name, result)
+
+    def _index(self) -> None:
+        """Bring the index of the PACS folder up to date."""
+        folder = self.workspace.archive
+        folder.mkdir(parents=True, exist_ok=True)
+        pacs = self.settings.export.pacs
+        if pacs is None:
+            raise SettingsError(
+                f"{self.workspace.settings_file}: no PACS folder is named",
+                hint="Set `pacs` under [export], or use --pacs.",
+            )
+        refresh(pacs, folder / INDEX_NAME, jobs=self._jobs)
+
+
+def with_key(workspace: Workspace, settings: Settings) -> Settings:
+    """The settings with the key of the pseudonyms; a workspace without one is given one."""
+    if settings.anonymize.key is not None:
+        return settings
+    if not workspace.key.exists():
+        workspace.make_folders()
+        make_key(workspace.key)
+    return dataclasses.replace(
+        settings, anonymize=dataclasses.replace(settings.anonymize, key=workspace.key)
+    )

@@ -1,0 +1,207 @@
+"""Runs the work of stages somewhere, and brings back whole results or the reason there is none.
+
+The runner takes any `concurrent.futures.Executor`; values cross the border between processes,
+never exceptions. One bad study never stops the others: a worker that dies takes only the study
+it had with it. Only the full disk stops everything.
+"""
+
+import errno
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.core.errors import CodedError, PrivacyError, WorkspaceError
+from pipelines.core.faults import FAULTS
+from pipelines.core.model import Excluded, Failed
+from pipelines.io.ledger import Outputs
+from pipelines.io.workspace import seal
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT_PER_JOB = 2
+"""Enough that no worker waits, few enough that a stop loses little."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One call `work(*arguments, folder)` for one study; `folder` is made for it, empty."""
+
+    public_id: str
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of a task: a record, an Excluded or a Failed; `outputs` only with a record."""
+
+    public_id: str
+    value: Any
+    outputs: Outputs | None = None
+    seconds: float = 0.0
+    trace: str = ""
+    disk_full: bool = False
+
+
+def attempt(task: Task) -> Result:
+    """Do one task in a clean folder; whatever goes wrong comes back as a value."""
+    start = time.perf_counter()
+    outputs, trace, disk_full = None, "", False
+    value: Any
+    try:
+        shutil.rmtree(task.folder, ignore_errors=True)
+        task.folder.mkdir(parents=True)
+        value = task.work(*task.arguments, task.folder)
+        if not isinstance(value, Excluded):
+            outputs = seal(task.folder)
+    except CodedError as error:
+        private = isinstance(error, PrivacyError)
+        value = _failed(task, error.code, error.message, hint=error.hint, privacy=private)
+    except OSError as error:
+        disk_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        value = _failed(task, "DISK", os.strerror(error.errno) if error.errno else "I/O error")
+        trace = traceback.format_exc()
+    except Exception as error:  # noqa: BLE001  a bug must not take the other studies with it
+        value = _failed(task, "INTERNAL", type(error).__name__)
+        trace = traceback.format_exc()
+    return Result(
+        public_id=task.public_id,
+        value=value,
+        outputs=outputs,
+        seconds=time.perf_counter() - start,
+        trace=trace,
+        disk_full=disk_full,
+    )
+
+
+def _failed(
+    task: Task, code: str, message: str, *, hint: str = "", privacy: bool = False
+) -> Failed:
+    return Failed(
+        public_id=task.public_id,
+        code=code,
+        message=message,
+        hint=hint or FAULTS[code].hint,
+        privacy=privacy,
+    )
+
+
+class Workers:
+    """Where tasks run: in this process for one job, else in a pool that is started once."""
+
+    def __init__(self, jobs: int, *, start: Callable[[int], Executor] | None = None) -> None:
+        self.jobs = jobs
+        self._start = start or start_processes
+        self._executor: Executor | None = None
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[Result]:
+        """The results of tasks as they come.
+
+        Raises WorkspaceError when the disk is full: every other study would fail, too.
+        """
+        results = map(attempt, tasks) if self.jobs == 1 else self._run_in_pool(iter(tasks))
+        for result in results:
+            if result.trace:
+                log.error("%s: %s", result.public_id, result.trace)
+            if result.disk_full:
+                raise WorkspaceError(
+                    "the disk is full", hint="Free some space, then run the same command again."
+                )
+            yield result
+
+    def _run_in_pool(self, tasks: Iterator[Task]) -> Iterator[Result]:
+        waiting: dict[Future[Result], Task] = {}
+        while True:
+            suspects = self._fill(waiting, tasks)
+            if not waiting and not suspects:
+                return
+            finished = wait(waiting, return_when=FIRST_COMPLETED).done if waiting else set()
+            for future in finished:
+                task = waiting.pop(future)
+                if isinstance(future.exception(), BrokenProcessPool):
+                    suspects.append(task)
+                else:
+                    yield future.result()
+            if suspects:
+                suspects += waiting.values()
+                waiting.clear()
+                self._stop()
+                yield from map(self._attempt_alone, suspects)
+
+    def _fill(self, waiting: dict[Future[Result], Task], tasks: Iterator[Task]) -> list[Task]:
+        """Hand out tasks until enough are in flight; the one that a broken pool refused."""
+        while len(waiting) < self.jobs * IN_FLIGHT_PER_JOB:
+            task = next(tasks, None)
+            if task is None:
+                break
+            try:
+                waiting[self._pool().submit(attempt, task)] = task
+            except BrokenProcessPool:
+                return [task]
+        return []
+
+    def _attempt_alone(self, task: Task) -> Result:
+        """Try a task that may have killed a worker in a worker of its own."""
+        with self._start(1) as alone:
+            try:
+                return alone.submit(attempt, task).result()
+            except BrokenProcessPool:
+                return Result(
+                    public_id=task.public_id,
+                    value=_failed(task, "WORKER_DIED", FAULTS["WORKER_DIED"].meaning),
+                )
+
+    def _pool(self) -> Executor:
+        if self._executor is None:
+            self._executor = self._start(self.jobs)
+        return self._executor
+
+    def _stop(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor = None
+
+
+def start_processes(jobs: int) -> ProcessPoolExecutor:
+    """A pool of processes that hold no lock of ours and do not outlive this process."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pipelines.chain"])
+    return ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=_die_with_parent, initargs=(os.getpid(),)
+    )
+
+
+def _die_with_parent(parent: int) -> None:
+    """End this worker soon after the process that started the run is killed.
+
+    Ctrl-C is for that process alone: a worker finishes what it has in hand.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while True:
+            try:
+                os.kill(parent, 0)
+            except ProcessLookupError:
+                os._exit(1)
+            time.sleep(0.2)
+
+    threading.Thread(target=watch, daemon=True).start()

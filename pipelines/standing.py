@@ -1,0 +1,236 @@
+"""Where each study stands between the stages.
+
+It is never stored: it follows from the ledgers and the settings, so that a changed setting makes
+stale just its own stage and what follows, and a study that falls out makes room for a reserve.
+"""
+
+import dataclasses
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pipelines import select
+from pipelines.chain import STAGES, Stage
+from pipelines.core.codec import digest, from_jsonable, to_jsonable
+from pipelines.core.errors import SettingsError
+from pipelines.core.identity import Candidate
+from pipelines.core.model import Excluded, Failed
+from pipelines.core.settings import Enters, Settings
+from pipelines.io.ledger import Entry, Ledger, Outcome, Outputs
+from pipelines.io.workspace import Workspace, is_whole, sha256_of, swap_in
+from pipelines.runner import Result, Task
+from pipelines.versions import library_versions
+
+
+class State(StrEnum):
+    """What can be said of a study at a stage."""
+
+    PENDING = "pending"
+    EXCLUDED = "excluded"
+    FAILED = "failed"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a study stands at one stage: what the stage is given, and its entry if it has one.
+
+    `record` lies in the folder `source`, which holds `outputs`.
+    """
+
+    candidate: Candidate
+    stage: Stage
+    state: State
+    fingerprint: str
+    record: Any
+    source: Path
+    outputs: Outputs | None
+    entry: Entry | None = None
+
+
+class Standings:
+    """The standing of every candidate, kept up to date while stages are run."""
+
+    def __init__(
+        self, workspace: Workspace, settings: Settings, candidates: tuple[Candidate, ...]
+    ) -> None:
+        self.candidates = candidates
+        self._workspace = workspace
+        self._settings = settings
+        self._ledgers = {
+            stage.name: Ledger(self.folder(stage) / "ledger.jsonl") for stage in STAGES
+        }
+        self._settings_digests = {
+            stage.name: settings_digest(getattr(settings, stage.name)) for stage in STAGES
+        }
+        self._tried: set[tuple[str, str]] = set()
+        self._whole: dict[tuple[str, str], bool] = {}
+        self._outside: dict[tuple[str, str], str] = {}
+
+    def folder(self, stage: Stage) -> Path:
+        """Where a stage keeps its results."""
+        return self._workspace.stage(stage.name, private=stage.private)
+
+    def trail(self, candidate: Candidate, *, retry: Collection[str] = ()) -> list[Standing]:
+        """The stages a study has been through, the last one being where it stands."""
+        record: Any = candidate
+        source = self._workspace.archive
+        outputs: Outputs | None = None
+        steps: list[Standing] = []
+        for stage in STAGES:
+            fingerprint = self._fingerprint(stage, candidate.public_id, record, outputs)
+            entry = self._ledgers[stage.name].get(candidate.public_id)
+            state = self._state_at(stage, entry, fingerprint, retry)
+            steps.append(
+                Standing(
+                    candidate=candidate,
+                    stage=stage,
+                    state=state,
+                    fingerprint=fingerprint,
+                    record=record,
+                    source=source,
+                    outputs=outputs,
+                    entry=entry,
+                )
+            )
+            if entry is None or state is not State.DONE:
+                break
+            record = record_of(entry, stage)
+            source = self.folder(stage) / candidate.public_id
+            outputs = entry.outputs
+        return steps
+
+    def of(self, candidate: Candidate, *, retry: Collection[str] = ()) -> Standing:
+        """Where a study stands; one that failed at a stage in `retry` is pending there once."""
+        return self.trail(candidate, retry=retry)[-1]
+
+    def admitted(self, *, retry: Collection[str] = ()) -> tuple[Standing, ...]:
+        """The studies that are in: the first in rank order that have not fallen out."""
+        standings: dict[str, Standing] = {}
+
+        def is_out(candidate: Candidate) -> bool:
+            standing = self.of(candidate, retry=retry)
+            standings[candidate.public_id] = standing
+            return standing.state in (State.EXCLUDED, State.FAILED)
+
+        chosen = select.admitted(self.candidates, self._settings.select, is_out)
+        return tuple(standings[candidate.public_id] for candidate in chosen)
+
+    def opened(self) -> tuple[Standing, ...]:
+        """The studies that are in, and those that fell out before them, in rank order."""
+        admitted = self.admitted()
+        names = {standing.candidate.public_id for standing in admitted}
+        everyone = (self.of(candidate) for candidate in self.candidates)
+        return tuple(
+            standing
+            for standing in everyone
+            if standing.candidate.public_id in names
+            or standing.state in (State.EXCLUDED, State.FAILED)
+        )
+
+    def is_new(self, standing: Standing) -> bool:
+        """Whether the stage was run for this study since these standings were made."""
+        return (standing.stage.name, standing.candidate.public_id) in self._tried
+
+    def task(self, standing: Standing) -> Task:
+        """What is to be called for a pending study."""
+        stage, public_id = standing.stage, standing.candidate.public_id
+        return Task(
+            public_id=public_id,
+            work=stage.work,
+            arguments=(standing.record, getattr(self._settings, stage.name), standing.source),
+            folder=self._workspace.temporary(self.folder(stage), public_id),
+        )
+
+    def settle(self, standing: Standing, result: Result, task: Task) -> Outcome:
+        """Put a result in its place, or a failure into quarantine, and then record it."""
+        stage, public_id = standing.stage, result.public_id
+        quarantine = self._workspace.quarantine(stage.name, public_id)
+        if isinstance(result.value, Failed):
+            outcome = Outcome.FAILED
+            self._workspace.put_in_quarantine(task.folder, quarantine, to_jsonable(result.value))
+        else:
+            self._workspace.discard(quarantine)
+            if isinstance(result.value, Excluded):
+                outcome = Outcome.EXCLUDED
+                self._workspace.discard(task.folder)
+            else:
+                outcome = Outcome.DONE
+                swap_in(task.folder, self.folder(stage) / public_id)
+        self._ledgers[stage.name].append(
+            Entry(
+                public_id=public_id,
+                fingerprint=standing.fingerprint,
+                outcome=outcome,
+                record=to_jsonable(result.value),
+                outputs=result.outputs,
+                seconds=round(result.seconds, 3),
+                versions=library_versions(),
+            )
+        )
+        self._tried.add((stage.name, public_id))
+        self._whole[stage.name, public_id] = outcome is Outcome.DONE
+        return outcome
+
+    def _state_at(
+        self, stage: Stage, entry: Entry | None, fingerprint: str, retry: Collection[str]
+    ) -> State:
+        if entry is None or entry.fingerprint != fingerprint:
+            return State.PENDING
+        if entry.outcome is Outcome.EXCLUDED:
+            return State.EXCLUDED
+        tried = (stage.name, entry.public_id) in self._tried
+        if entry.outcome is Outcome.FAILED:
+            return State.PENDING if stage.name in retry and not tried else State.FAILED
+        return State.DONE if self._is_whole(stage, entry) else State.PENDING
+
+    def _is_whole(self, stage: Stage, entry: Entry) -> bool:
+        key = (stage.name, entry.public_id)
+        if key not in self._whole:
+            assert entry.outputs is not None
+            self._whole[key] = is_whole(self.folder(stage) / entry.public_id, entry.outputs)
+        return self._whole[key]
+
+    def _fingerprint(
+        self, stage: Stage, public_id: str, record: Any, outputs: Outputs | None
+    ) -> str:
+        key = (stage.name, public_id)
+        if stage.outside is not None and key not in self._outside:
+            self._outside[key] = stage.outside(record, getattr(self._settings, stage.name))
+        return digest(
+            stage.name, stage.version, self._settings_digests[stage.name],
+            record, outputs, self._outside.get(key, ""),
+        )  # fmt: skip
+
+
+def record_of(entry: Entry, stage: Stage) -> Any:
+    """The record, Excluded or Failed that an entry holds."""
+    kinds = {Outcome.DONE: stage.gives, Outcome.EXCLUDED: Excluded, Outcome.FAILED: Failed}
+    return from_jsonable(kinds[entry.outcome], entry.record)
+
+
+def settings_digest(settings: Any) -> str:
+    """A digest of settings by value, of the files they name by content, of places not at all.
+
+    Raises SettingsError when such a file is not there.
+    """
+    values = {}
+    for field in dataclasses.fields(settings):
+        value, enters = getattr(settings, field.name), field.metadata["enters"]
+        if enters is Enters.VALUE:
+            values[field.name] = value
+        elif enters is Enters.CONTENT:
+            values[field.name] = _contents(value, field.name)
+    return digest(values)
+
+
+def _contents(value: Any, name: str) -> list[str]:
+    paths = [value] if isinstance(value, Path) else list(value or ())
+    for path in paths:
+        if not path.is_file():
+            raise SettingsError(
+                f"{path}: no such file", hint=f"Mend `{name}` in mosmed.toml, or bring the file."
+            )
+    return [sha256_of(path) for path in paths]

@@ -1,0 +1,88 @@
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from pipelines.core.errors import WorkspaceError
+from pipelines.io.workspace import Workspace, is_whole, seal, swap_in
+
+
+def folder_with(path, **files):
+    for name, text in files.items():
+        place = path / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    return path
+
+
+def test_what_was_sealed_is_whole_until_a_file_goes_grows_or_comes(tmp_path):
+    folder = folder_with(tmp_path / "made", a="one", b="two")
+
+    outputs = seal(folder)
+
+    assert (outputs.files, outputs.size_bytes) == (2, 6)
+    assert is_whole(folder, outputs)
+    (folder / "a").write_text("longer")
+    assert not is_whole(folder, outputs)
+    (folder / "a").unlink()
+    assert not is_whole(folder, outputs)
+    assert not is_whole(tmp_path / "absent", outputs)
+
+
+def test_the_seal_depends_on_names_and_contents_alone(tmp_path):
+    first = folder_with(tmp_path / "first", a="one", b="two")
+    second = folder_with(tmp_path / "second", b="two", a="one")
+    os.utime(second / "a", (0, 0))
+
+    assert seal(first) == seal(second)
+    assert seal(folder_with(tmp_path / "third", a="two", b="one")) != seal(first)
+
+
+def test_a_new_result_takes_the_place_of_the_old_one(tmp_path):
+    place = folder_with(tmp_path / "place", old="old")
+    made = folder_with(tmp_path / "made", new="new")
+
+    swap_in(made, place)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+    assert [path.name for path in place.iterdir()] == ["new"]
+
+
+def test_the_private_folder_is_for_the_owner_alone(tmp_path):
+    Workspace(tmp_path).make_folders()
+
+    assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o700
+
+
+def test_a_second_process_is_refused_until_the_first_has_died(tmp_path):
+    holder = (
+        "import sys; from pathlib import Path; from pipelines.io.workspace import Workspace\n"
+        "with Workspace(Path(sys.argv[1])).locked():\n    print('held', flush=True); input()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+
+    with pytest.raises(WorkspaceError, match="another mosmed"), Workspace(tmp_path).locked():
+        pass
+    process.kill()
+    process.communicate()
+
+    with Workspace(tmp_path).locked():
+        pass
+
+
+def test_what_a_killed_process_left_half_made_is_swept_away(tmp_path):
+    folder_with(tmp_path / "work" / "thin" / ".part-s1", half="")
+    kept = folder_with(tmp_path / "work" / "thin" / "s2", whole="")
+
+    with Workspace(tmp_path).locked():
+        pass
+
+    assert list((tmp_path / "work" / "thin").iterdir()) == [kept]

@@ -1,0 +1,105 @@
+import errno
+import os
+import signal
+
+import pytest
+
+from pipelines.core.errors import GeometryError, PrivacyError, WorkspaceError
+from pipelines.core.model import Excluded, Failed
+from pipelines.runner import Task, Workers, attempt
+
+
+def write_name(name, folder):
+    (folder / "name").write_text(name)
+    return name
+
+
+def leave_out(name, folder):
+    return Excluded(public_id=name, rule="rule", reason="reason")
+
+
+def fail(name, folder):
+    (folder / "half").write_text("half")
+    raise GeometryError("SLICE_GAP", "slices 3 and 4 are far apart")
+
+
+def leak(name, folder):
+    raise PrivacyError("IDENTITY_LEFT", "in (0010,0010)")
+
+
+def surprise(name, folder):
+    raise ZeroDivisionError
+
+
+def fill_the_disk(name, folder):
+    raise OSError(errno.ENOSPC, "full")
+
+
+def die_unless_name(name, folder):
+    if name == "killer":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write_name(name, folder)
+
+
+def task(tmp_path, work, name="s1"):
+    return Task(public_id=name, work=work, arguments=(name,), folder=tmp_path / name)
+
+
+def test_a_result_comes_with_the_seal_of_its_files(tmp_path):
+    result = attempt(task(tmp_path, write_name))
+
+    assert result.value == "s1"
+    assert (result.outputs.files, result.outputs.size_bytes) == (1, 2)
+
+
+def test_the_folder_of_a_task_is_empty_whatever_was_left_in_it(tmp_path):
+    attempt(task(tmp_path, fail))
+
+    assert attempt(task(tmp_path, write_name)).outputs.files == 1
+
+
+@pytest.mark.parametrize(
+    ("work", "code", "private"),
+    [
+        (fail, "SLICE_GAP", False),
+        (leak, "IDENTITY_LEFT", True),
+        (surprise, "INTERNAL", False),
+    ],
+)
+def test_whatever_goes_wrong_comes_back_as_a_value_with_a_hint(tmp_path, work, code, private):
+    result = attempt(task(tmp_path, work))
+
+    assert isinstance(result.value, Failed)
+    assert (result.value.code, result.value.privacy) == (code, private)
+    assert result.value.hint
+    assert ("ZeroDivisionError" in result.trace) == (code == "INTERNAL")
+
+
+def test_a_study_that_is_left_out_has_no_outputs(tmp_path):
+    assert attempt(task(tmp_path, leave_out)).outputs is None
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_task_comes_back_exactly_once(tmp_path, jobs):
+    names = [f"s{number}" for number in range(23)]
+    with Workers(jobs) as workers:
+        results = list(workers.run(task(tmp_path, write_name, name) for name in names))
+
+    assert sorted(result.public_id for result in results) == sorted(names)
+
+
+def test_a_worker_that_dies_takes_only_its_own_study_with_it(tmp_path):
+    names = ["s1", "s2", "killer", "s3", "s4", "s5", "s6", "s7"]
+    with Workers(2) as workers:
+        results = list(workers.run(task(tmp_path, die_unless_name, name) for name in names))
+
+    codes = {r.public_id: r.value.code for r in results if isinstance(r.value, Failed)}
+    assert codes == {"killer": "WORKER_DIED"}
+    assert sorted(r.public_id for r in results) == sorted(names)
+
+
+def test_a_full_disk_stops_everything(tmp_path):
+    with Workers(1) as workers, pytest.raises(WorkspaceError, match="disk is full"):
+        list(workers.run([task(tmp_path, fill_the_disk), task(tmp_path, write_name, "s2")]))
+
+    assert not (tmp_path / "s2").exists()
