@@ -1,0 +1,294 @@
+"""Reading tables that hospitals export: .xlsx, and .csv in the encodings Excel and a RIS write.
+
+Cells of a .csv stay text, so that the leading zeros of an accession number survive. Text files go
+through the standard library's reader and not through pandas: it streams, it never guesses a type,
+and pandas renames columns that bear the same title instead of saying so.
+"""
+
+import codecs
+import csv
+import re
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from difflib import get_close_matches
+from itertools import chain, islice, zip_longest
+from pathlib import Path
+from typing import Any
+
+from pipelines.core.errors import PeerError
+
+Cell = str | int | float | date | datetime | None
+Row = tuple[int, dict[str, Cell]]
+RawRow = tuple[int, Sequence[Cell]]
+
+WORKBOOKS = (".xlsx", ".xlsm")
+TEXTS = (".csv", ".tsv", ".txt")
+DELIMITERS = ",;\t"
+TITLE_ROWS = 20
+"""So many rows may stand above the header: the name of a report, the day it was made."""
+BATCH_ROWS = 1000
+MAXIMUM_WORKBOOK_ROWS = 1_048_576
+"""Rows of a sheet (Excel's limit): a row number above it is a lie that would be padded up to."""
+MAXIMUM_PART_BYTES = 4 << 30
+CHUNK_BYTES = 1 << 20
+SURE_CHARACTERS = 8
+"""So many UTF-8 letters in a row cannot be CP1251 by chance: what fails after them is damage."""
+QUOTED = re.compile(r'"[^"]*"')
+ZEROS = re.compile(r"0{2,15}")
+SAVE_AS_TEXT = "Open it in a spreadsheet and save it as 'CSV UTF-8'."
+SAVE_AS_WORKBOOK = "Open it in a spreadsheet and save it as .xlsx or as 'CSV UTF-8'."
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table being read: `rows` gives (row number as a spreadsheet counts, title -> cell) once.
+
+    Rows without any cell are left out. A row of a text file with more cells than there are titles
+    is shifted and nobody can say where: it comes with an empty dict.
+    """
+
+    columns: tuple[str, ...]
+    rows: Generator[Row, None, None]
+
+
+def read_table(path: Path, *, sheet: str = "") -> Table:
+    """The table in a file, its header read, its rows still to come.
+
+    The header is the first row with at least two filled cells. Raises PeerError, here or while the
+    rows are read, that names the file, the cause and the next step.
+    """
+    is_text = path.suffix.lower() in TEXTS
+    raw = _text_rows(path) if is_text else _workbook_rows(path, sheet)
+    with _faults_of(path):
+        top = list(islice(raw, TITLE_ROWS))
+    at = _header_at(path, top)
+    titles = [_title(cell) for cell in top[at][1]]
+    columns = _checked_titles(path, titles)
+    rows = _rows(path, chain(top[at + 1 :], raw), titles, may_overflow=not is_text)
+    return Table(columns, rows)
+
+
+def _header_at(path: Path, top: Sequence[RawRow]) -> int:
+    filled = [sum(cell is not None for cell in cells) for _, cells in top]
+    if not any(filled):
+        raise PeerError(f"{path}: the table is empty", hint="Choose another file or another sheet.")
+    wanted = min(2, max(filled))
+    return next(at for at, cells in enumerate(filled) if cells >= wanted)
+
+
+def _title(cell: Cell) -> str:
+    return "" if cell is None else " ".join(str(cell).split())
+
+
+def _checked_titles(path: Path, titles: Sequence[str]) -> tuple[str, ...]:
+    twice = [title for title, times in Counter(filter(None, titles)).items() if times > 1]
+    if twice:
+        names = ", ".join(f"'{title}'" for title in twice)
+        raise PeerError(
+            f"{path}: several columns bear the title {names}", hint="Give each its own title."
+        )
+    return tuple(filter(None, titles))
+
+
+def _rows(
+    path: Path, raw: Iterator[RawRow], titles: Sequence[str], *, may_overflow: bool
+) -> Generator[Row, None, None]:
+    width = len(titles)
+    is_titled = all(titles)
+    with _faults_of(path):
+        for number, cells in raw:
+            if not any(cell is not None for cell in cells):
+                continue
+            if len(cells) > width and not may_overflow and any(cells[width:]):
+                yield number, {}
+                continue
+            row = dict(zip_longest(titles, cells[:width]))
+            if not is_titled:
+                row.pop("")
+            yield number, row
+
+
+@contextmanager
+def _faults_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unreachable(path, error) from error
+    except csv.Error as error:
+        raise PeerError(
+            f"{path}: {error}",
+            hint=f"A quotation mark is probably not closed or not doubled. {SAVE_AS_TEXT}",
+        ) from error
+    except UnicodeError as error:
+        raise _undecodable(path) from error
+
+
+def _unreachable(path: Path, error: OSError) -> PeerError:
+    return PeerError(f"{path}: {error.strerror or error}", hint="Check the path of the table.")
+
+
+def _undecodable(path: Path) -> PeerError:
+    return PeerError(
+        f"{path}: not text in UTF-8, UTF-16 or CP1251, or damaged text", hint=SAVE_AS_TEXT
+    )
+
+
+# --- text
+
+
+def _text_rows(path: Path) -> Iterator[RawRow]:
+    encoding = _encoding(path)
+    with path.open(encoding=encoding, newline="") as file:
+        sample = file.read(CHUNK_BYTES)
+        if "\0" in sample:
+            raise PeerError(f"{path}: not a text file", hint=SAVE_AS_WORKBOOK)
+        file.seek(0)
+        # Excel reads this first line as an order, and does not count it as a row.
+        if sample[:4].lower() == "sep=":
+            file.readline()
+        reader = csv.reader(file, delimiter=_delimiter(sample), strict=True)
+        for number, cells in enumerate(reader, start=1):
+            yield number, [cell.strip() or None for cell in cells]
+
+
+def _delimiter(sample: str) -> str:
+    if sample[:4].lower() == "sep=":
+        return sample[4:5]
+    for line in QUOTED.sub("", sample).splitlines()[:TITLE_ROWS]:
+        best = max(DELIMITERS, key=line.count)
+        if best in line:
+            return best
+    return DELIMITERS[0]
+
+
+def _encoding(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+            if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                return "utf-16"
+            file.seek(0)
+            chunks = iter(lambda: file.read(CHUNK_BYTES), b"")
+            if _is_utf8(path, chunks, has_mark=start.startswith(codecs.BOM_UTF8)):
+                return "utf-8-sig"
+    except OSError as error:
+        raise _unreachable(path, error) from error
+    return "cp1251"
+
+
+def _is_utf8(path: Path, chunks: Iterator[bytes], *, has_mark: bool) -> bool:
+    """Whether all of it is UTF-8; raises PeerError where it is UTF-8 that was damaged."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    letters = 0
+    for chunk in chain(chunks, [b""]):
+        try:
+            text = decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            letters += _beyond_ascii(error.object[: error.start].decode())
+            if has_mark or letters > SURE_CHARACTERS:
+                raise _undecodable(path) from error
+            return False
+        letters += _beyond_ascii(text)
+    return True
+
+
+def _beyond_ascii(text: str) -> int:
+    return 0 if text.isascii() else sum(character > "\x7f" for character in text)
+
+
+# --- workbooks
+
+
+def _workbook_rows(path: Path, sheet: str) -> Iterator[RawRow]:
+    if path.suffix.lower() not in WORKBOOKS:
+        raise PeerError(
+            f"{path}: not a table that can be read; {', '.join(WORKBOOKS + TEXTS)} can",
+            hint=SAVE_AS_WORKBOOK,
+        )
+    with path.open("rb") as file:
+        worksheet = _worksheet(path, _workbook(path, file), sheet)
+        worksheet.reset_dimensions()
+        cells = worksheet.iter_rows(min_row=1, min_col=1)
+        numbered = enumerate(cells, start=1)
+        while batch := _batch(path, numbered):
+            yield from batch
+
+
+def _workbook(path: Path, file: Any) -> Any:
+    import openpyxl
+
+    with _faults_of_workbook(path):
+        parts = zipfile.ZipFile(file).infolist()
+        if any(part.file_size > MAXIMUM_PART_BYTES for part in parts):
+            raise PeerError(f"{path}: the workbook is too large", hint=SAVE_AS_TEXT)
+        file.seek(0)
+        return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+
+
+@contextmanager
+def _faults_of_workbook(path: Path) -> Iterator[None]:
+    """Turn whatever openpyxl raises on a hostile file into a PeerError.
+
+    It has no common base for its errors: a part that is not there ends in KeyError, a date
+    beyond the calendar in OverflowError, XML cut short in ParseError.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (PeerError, OSError):
+        raise
+    except Exception as error:
+        raise PeerError(
+            f"{path}: not a workbook, or a damaged one ({type(error).__name__})",
+            hint=SAVE_AS_WORKBOOK,
+        ) from error
+
+
+def _worksheet(path: Path, workbook: Any, sheet: str) -> Any:
+    sheets = {worksheet.title: worksheet for worksheet in workbook.worksheets}
+    if not sheets:
+        raise PeerError(f"{path}: the workbook has no sheet", hint=SAVE_AS_WORKBOOK)
+    name = sheet or next(iter(sheets))
+    if name not in sheets:
+        near = get_close_matches(name, sheets, n=1, cutoff=0.0)[0]
+        titles = ", ".join(f"'{title}'" for title in sheets)
+        raise PeerError(
+            f"{path}: there is no sheet '{sheet}'; there is {titles}",
+            hint=f'Set sheet = "{near}" under [select], or leave it empty for the first one.',
+        )
+    return sheets[name]
+
+
+def _batch(path: Path, numbered: Iterator[tuple[int, Any]]) -> list[RawRow]:
+    """The next rows; in batches, since the warnings of a library may not be muted over a yield."""
+    with _faults_of_workbook(path):
+        batch: list[RawRow] = []
+        for number, cells in islice(numbered, BATCH_ROWS):
+            if number > MAXIMUM_WORKBOOK_ROWS:
+                raise PeerError(f"{path}: more rows than a sheet can have", hint=SAVE_AS_TEXT)
+            batch.append((number, [_value(cell) for cell in cells]))
+        return batch
+
+
+def _value(cell: Any) -> Cell:
+    value = cell.value
+    if value is None or isinstance(value, date):
+        return value
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, int | float):
+        return _shown(value, cell.number_format)
+    return str(value).strip() or None
+
+
+def _shown(value: float, number_format: str) -> Cell:
+    """A number as it is; as text where its format shows leading zeros, as identifiers do."""
+    if ZEROS.fullmatch(number_format) and value == int(value):
+        return f"{int(value):0{len(number_format)}d}"
+    return value

@@ -1,0 +1,262 @@
+"""The RIS as a source of rows: a table of a file whose columns are recognised by their titles."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipelines.core.errors import SettingsError
+from pipelines.core.identity import RisRow
+from pipelines.core.settings import SelectSettings
+from pipelines.core.spelling import fold
+from pipelines.io.tables import Table, read_table
+from pipelines.peers import cells
+
+SYNONYMS: dict[str, str] = {
+    "accession_number": "accession|accession no|accession №|acc no|acc number|номер исследования"
+    "|номер доступа|номер протокола исследования",
+    "study_instance_uid": "study uid|uid|uid исследования|уид исследования|study instance uid"
+    "|уникальный идентификатор исследования",
+    "issuer_of_patient_id": "issuer|patient id issuer|assigning authority|эмитент|эмитент id"
+    "|эмитент id пациента|эмитент идентификатора|источник id пациента",
+    "patient_id": "pid|mrn|medical record number|id пациента|идентификатор пациента|ид пациента"
+    "|номер пациента|код пациента|номер карты|номер медицинской карты|номер амбулаторной карты",
+    "patient_name": "patients name|name|full name|фио|фио пациента|пациент|имя пациента"
+    "|фамилия имя отчество|фамилия имя отчество пациента",
+    "patient_birth_date": "patients birth date|birth date|birthdate|birthday|date of birth|dob"
+    "|patient date of birth|дата рождения|дата рождения пациента|др",
+    "patient_sex": "patients sex|sex|gender|patient gender|пол|пол пациента",
+    "patient_age_years": "patients age|patient age|age|age years|возраст|возраст пациента"
+    "|возраст лет|возраст полных лет|полных лет",
+    "study_date": "exam date|examination date|date of study|study datetime|study date time"
+    "|дата исследования|дата и время исследования|дата время исследования|дата проведения"
+    "|дата проведения исследования|дата выполнения|дата выполнения исследования",
+    "modality": "study modality|modalities in study|модальность|модальность исследования",
+    "body_part": "body part examined|body region|anatomical region|область исследования"
+    "|область сканирования|исследуемая область|анатомическая область|зона исследования|часть тела",
+    "is_pregnant": "pregnancy|pregnant|pregnancy status|беременность|беременна"
+    "|наличие беременности|статус беременности",
+    "spo2_percent": "spo2|saturation|oxygen saturation|сатурация|сатурация кислорода"
+    "|сатурация spo2|spo2 до кт|сатурация до кт|насыщение кислородом|уровень сатурации",
+    "payer": "payment source|source of payment|insurance|insurance type|coverage|источник оплаты"
+    "|источник финансирования|вид оплаты|тип оплаты|вид финансирования|канал финансирования"
+    "|плательщик",
+    "referrer": "referring physician|referring physician name|referring physicians name"
+    "|referred by|requesting physician"
+    "|кем направлен|кем направлена|кто направил|направил|направивший врач|врач направивший"
+    "|специальность направившего врача|должность направившего врача",
+    "facility": "institution|institution name|hospital|clinic|medical organization|organization"
+    "|медицинская организация|мо|лпу|учреждение|медицинское учреждение|наименование мо"
+    "|организация|место проведения|мо проведения исследования",
+    "category": "ct category|final category|ct grade|ct severity|категория|категория кт"
+    "|категория кт итог|категория кт итоговая|кт категория|итоговая категория"
+    "|итоговая категория кт|степень кт|степень тяжести кт",
+    "expected_instances": "number of instances|number of images|images|image count|instances"
+    "|number of study related instances|количество изображений|число изображений"
+    "|кол во изображений|изображений|количество снимков|число снимков|кол во снимков",
+}
+"""Titles a column may bear, beside the name of the field itself; see `simplified`."""
+
+READERS: dict[str, dict[str, Any]] = {
+    "accession_number": {"reader": cells.text, "remembered": 0},
+    "study_instance_uid": {"reader": cells.uid, "remembered": 0},
+    "patient_id": {"reader": cells.text, "remembered": 0},
+    "patient_name": {"reader": cells.text, "remembered": 0},
+    "patient_birth_date": {"reader": cells.day},
+    "patient_sex": {"reader": cells.sex},
+    "patient_age_years": {"reader": cells.age_years},
+    "study_date": {"reader": cells.day},
+    "is_pregnant": {"reader": cells.pregnancy, "blanks": cells.BLANKS - cells.NO},
+    "spo2_percent": {"reader": cells.percent},
+    "category": {"reader": cells.category},
+    "expected_instances": {"reader": cells.count},
+}
+"""How the cells of a field are read, if not as text that repeats."""
+WHOLE_ROW = "(the whole row)"
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "identified": ("accession_number", "study_instance_uid"),
+    "modality": ("modality",),
+    "body_part": ("body_part",),
+    "window": ("study_date",),
+    "facility": ("facility",),
+    "referrer": ("referrer",),
+    "payer": ("payer",),
+    "age": ("patient_age_years", "patient_birth_date"),
+    "pregnancy": ("is_pregnant",),
+    "spo2": ("spo2_percent",),
+    "category": ("category",),
+}
+"""Of which columns a rule needs at least one, or it would leave out every row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """Which column is which: `titles` by field of RisRow, and the titles that are nothing."""
+
+    titles: Mapping[str, str]
+    unrecognised: tuple[str, ...]
+
+
+class RisSource(Protocol):
+    """Where the rows of the RIS come from."""
+
+    @property
+    def unreadable(self) -> Mapping[str, int]:
+        """How many cells of which column could not be read; complete once the rows are."""
+
+    def rows(self) -> Iterator[RisRow]:
+        """All rows, in the order of the source; PeerError where it cannot be read on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRis:
+    """A RIS export in a file."""
+
+    path: Path
+    sheet: str
+    recognised: Recognised
+    unreadable: Counter[str] = field(default_factory=Counter, compare=False)
+
+    def rows(self) -> Iterator[RisRow]:
+        """All rows, in the order of the file; PeerError where it cannot be read on."""
+        self.unreadable.clear()
+        columns = [
+            (name, title, cells.Cells(**READERS.get(name, {"reader": cells.text})))
+            for name, title in self.recognised.titles.items()
+        ]
+        for number, row in read_table(self.path, sheet=self.sheet).rows:
+            if not row:
+                self.unreadable[WHOLE_ROW] += 1
+            values: dict[str, Any] = {}
+            for name, title, values_of in columns:
+                cell = row.get(title)
+                if cell is None:
+                    continue
+                value, is_unreadable = values_of[cell]
+                if value is not None:
+                    values[name] = value
+                elif is_unreadable:
+                    self.unreadable[title] += 1
+            yield _with_age(number, values)
+
+
+def open_ris(settings: SelectSettings) -> RisSource:
+    """The RIS that the settings name.
+
+    Raises SettingsError where a column is not found or a rule has none to go by, PeerError where
+    the file cannot be read.
+    """
+    if settings.ris is None:
+        raise SettingsError(
+            "there is no RIS to select from", hint="Name its export: ris = ... under [select]."
+        )
+    recognised = recognise(settings.ris, settings)
+    _refuse_blind_rules(settings, recognised)
+    return FileRis(path=settings.ris, sheet=settings.sheet, recognised=recognised)
+
+
+def recognise(path: Path, settings: SelectSettings) -> Recognised:
+    """Which column of the file is which field.
+
+    Raises SettingsError where `columns` names what is not there or two columns may be one field.
+    """
+    table = read_table(path, sheet=settings.sheet)
+    table.rows.close()
+    chosen = {
+        _known_field(name): _known_title(path, name, title, table)
+        for name, title in settings.columns.items()
+    }
+    titles = dict(chosen)
+    for title in table.columns:
+        name = FIELD_OF.get(simplified(title))
+        if name is None or name in chosen or title in chosen.values():
+            continue
+        if name in titles:
+            raise _ambiguous(path, name, titles[name], title)
+        titles[name] = title
+    return Recognised(
+        titles={name: titles[name] for name in FIELDS if name in titles},
+        unrecognised=tuple(title for title in table.columns if title not in titles.values()),
+    )
+
+
+def simplified(title: str) -> str:
+    """A title without case, spaces, punctuation, ё and letters that only look like others."""
+    spelled = unicodedata.normalize("NFKC", title.replace("№", " номер "))
+    return "".join(filter(str.isalnum, fold(spelled)))
+
+
+FIELDS = tuple(item.name for item in fields(RisRow) if item.name != "row")
+FIELD_OF = {
+    simplified(title): name
+    for name in FIELDS
+    for title in (name, *SYNONYMS.get(name, "").split("|"))
+}
+
+
+def _with_age(number: int, values: dict[str, Any]) -> RisRow:
+    """A row; without an age of its own, with the age by birthday on the day of the study."""
+    if "patient_age_years" not in values:
+        birth: date | None = values.get("patient_birth_date")
+        study: date | None = values.get("study_date")
+        if birth and study and birth <= study:
+            values["patient_age_years"] = _years_between(birth, study)
+    return RisRow(row=number, **values)
+
+
+def _years_between(birth: date, study: date) -> int | None:
+    is_before_birthday = (study.month, study.day) < (birth.month, birth.day)
+    years = study.year - birth.year - is_before_birthday
+    return years if years <= cells.OLDEST_YEARS else None
+
+
+def _known_field(name: str) -> str:
+    if name not in FIELDS:
+        near = get_close_matches(name, FIELDS, n=1, cutoff=0.0)[0]
+        raise SettingsError(
+            f"[select] columns: there is no field '{name}'",
+            hint=f"Did you mean '{near}'? The fields are {', '.join(FIELDS)}.",
+        )
+    return name
+
+
+def _known_title(path: Path, name: str, title: str, table: Table) -> str:
+    if title in table.columns:
+        return title
+    by_simple = {simplified(column): column for column in table.columns}
+    if simplified(title) in by_simple:
+        return by_simple[simplified(title)]
+    near = get_close_matches(simplified(title), by_simple, n=1, cutoff=0.0)[0]
+    raise SettingsError(
+        f"[select] columns: {name} = '{title}', but {path.name} has no such column",
+        hint=f"Did you mean '{by_simple[near]}'? The columns are {_listed(table.columns)}.",
+    )
+
+
+def _ambiguous(path: Path, name: str, *titles: str) -> SettingsError:
+    return SettingsError(
+        f"{path.name}: several columns may be {name}: {_listed(titles)}",
+        hint=f'Choose one under [select]: columns = {{ {name} = "{titles[-1]}" }}',
+    )
+
+
+def _refuse_blind_rules(settings: SelectSettings, recognised: Recognised) -> None:
+    unknown = {"identified", "category", *settings.exclude_unknown}
+    for rule in settings.rules:
+        wanted = NEEDS.get(rule, ())
+        if rule in unknown and wanted and not any(name in recognised.titles for name in wanted):
+            raise SettingsError(
+                f"no column of the RIS is {' or '.join(wanted)}, which the rule '{rule}' needs",
+                hint=f"Name it under [select] columns, e.g. {{ {wanted[0]} = "
+                f'"{next(iter(recognised.unrecognised), "...")}" }}; '
+                f"or take the rule out. Not recognised: {_listed(recognised.unrecognised)}.",
+            )
+
+
+def _listed(titles: Iterable[str]) -> str:
+    return ", ".join(f"'{title}'" for title in titles) or "none"
