@@ -1,6 +1,7 @@
 """The last stage in a workspace: `dataset/` appears whole, and the linkage stays private."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from pipelines import build_registry
@@ -36,10 +37,12 @@ def publish(
 
     Raises WorkspaceError rather than remove a file from `dataset/` that mosmed did not make.
     """
+    patients = len({standing.candidate.patient_key for standing in finished})
     fingerprint = digest(
         BUILD_REGISTRY,
         build_registry.VERSION,
         settings_digest(settings),
+        patients,
         sorted(_contents(standing) for standing in finished),
     )
     ledger = _ledger(workspace)
@@ -49,7 +52,8 @@ def publish(
     _refuse_foreign_files(workspace.dataset)
     items = [(_record(standing), _folder(workspace, standing)) for standing in finished]
     made = workspace.temporary(workspace.root, NAME)
-    task = Task(public_id=NAME, work=build_registry.build, arguments=(items, settings), folder=made)
+    work = partial(build_registry.build, patients=patients)
+    task = Task(public_id=NAME, work=work, arguments=(items, settings), folder=made)
     result = attempt(task)
     if isinstance(result.value, Failed):
         raise MosmedError(f"{BUILD_REGISTRY}: {result.value.message}", hint=result.value.hint)

@@ -1,0 +1,1 @@
+"""The texts that are published beside the volumes."""

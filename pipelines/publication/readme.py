@@ -1,0 +1,261 @@
+"""README_EN and README_RU of the dataset: the headings of the house, every number computed.
+
+The prose lies in the two `README_*.md` beside this file; what depends on the records comes from
+`wording` and is put into its places here. Text out of the settings is escaped, so that no title
+can break a table or bring in a tag.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from importlib.resources import files
+from string import Template
+
+from pipelines.core.model import Category
+from pipelines.core.settings import RegistrySettings
+from pipelines.publication.facts import Facts, Rule, Spread
+from pipelines.publication.licences import Licence, Term, licence_of
+from pipelines.publication.wording import Language
+
+NOTHING = "—"
+OLDEST_TOLD_YEARS = 90
+MOST_VALUES_LISTED = 5
+HOUSE = "MosMedData "
+MARKDOWN = re.compile(r"([\\`*\[\]<>|~#&$]|(?<![^\W_])_|_(?![^\W_]))")
+LIST_START = re.compile(r"^(\d*)([-+.)])(?=[\s-]|$)")
+
+
+def render(facts: Facts, settings: RegistrySettings, language: Language, *, digits: int) -> str:
+    """The README in one language, as GitHub Markdown with LF line ends.
+
+    `digits` is how many digits the number in a file name has. Raises SettingsError for a licence
+    that mosmed does not ship.
+    """
+    words = language.words
+    licence = licence_of(settings.licence)
+    number_pattern = "B" * digits
+    template = Template((files(__package__) / language.file_name).read_bytes().decode("utf-8"))
+    return template.substitute(
+        title=_escaped(title_of(settings)),
+        masks_sentence=words[_masks_key(facts)],
+        general_table=_table(_general_rows(facts, settings, language), language),
+        affiliation=_affiliation(settings, language),
+        tree=_tree(number_pattern),
+        number_pattern=number_pattern,
+        overview_table=_table(_overview_rows(facts, language), language),
+        thinning=_thinning(facts, language),
+        difference=words[_difference_key(facts)],
+        category_table=_category_table(facts, language),
+        mask_principles=words["mask_principles" if facts.masks else "no_masks"],
+        licence_sentence=_licence_sentence(licence, language),
+        terms=_terms(licence, language),
+        citation=_citation(settings, language),
+        distribution=words["distribution"],
+    ).replace(" \n", "\n")
+
+
+def title_of(settings: RegistrySettings) -> str:
+    """The title of the dataset on one line; its name where it has no title."""
+    return _one_line(settings.title) or _one_line(settings.name)
+
+
+def code_of(settings: RegistrySettings) -> str:
+    """The internal code: the name without the name of the house, `COVID19_1110`."""
+    return _one_line(settings.name).removeprefix(HOUSE)
+
+
+def full_title_of(settings: RegistrySettings) -> str:
+    """The title with the internal code, unless the title holds it already."""
+    title, code = title_of(settings), code_of(settings)
+    return f"{title} ({code})" if code and code not in title else title
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is; an underscore within a word needs no escape."""
+    return LIST_START.sub(r"\1\\\2", MARKDOWN.sub(r"\\\1", _one_line(text)))
+
+
+def _table(rows: Iterable[tuple[str, str]], language: Language) -> str:
+    head = (language.words["property"], language.words["value"])
+    return _grid(head, [row for row in rows if row[1]], alignments=("---", "---"))
+
+
+def _grid(head: Sequence[str], rows: Iterable[Sequence[str]], *, alignments: Sequence[str]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, alignments, *rows))
+
+
+def _general_rows(
+    facts: Facts, settings: RegistrySettings, language: Language
+) -> list[tuple[str, str]]:
+    words = language.words
+    return [
+        (words["title"], _escaped(title_of(settings))),
+        (words["code"], _escaped(code_of(settings))),
+        (words["annotation_class"], "2-C, 2-A" if facts.masks else "2-C"),
+        (words["keywords"], words["keywords_value"]),
+        (words["language"], words["language_value"]),
+        (words["version"], _escaped(settings.version)),
+    ]
+
+
+def _overview_rows(facts: Facts, language: Language) -> list[tuple[str, str]]:
+    words, number = language.words, _number_in(language)
+    return [
+        (words["studies"], str(facts.studies)),
+        (words["patients"], "" if facts.patients is None else str(facts.patients)),
+        (words["sexes"], _sexes(facts)),
+        (words["ages"], _spread(facts.ages_years, _age_in(language))),
+        (words["unknown_ages"], str(facts.unknown_ages or "")),
+        (words["masks"], str(facts.masks)),
+        (words["categories"], _joined(str(one.studies) for one in facts.categories)),
+        (words["slices"], _spread(facts.slices, number)),
+        (words["slices_before"], _spread(facts.slices_before, number)),
+        (words["steps"], _listed([(number(s), n) for s, n in facts.steps_mm], language)),
+        (words["pixels"], _spread(facts.pixels_mm, number)),
+        (words["matrices"], _listed([(f"{i} × {j}", n) for (i, j), n in facts.matrices], language)),
+    ]
+
+
+def _sexes(facts: Facts) -> str:
+    return _joined(str(percent) for _, percent in facts.sexes_percent) if facts.studies else NOTHING
+
+
+def _number_in(language: Language) -> Callable[[float], str]:
+    """Numbers with at most three decimals and no trailing zeros, with the mark of the language."""
+
+    def number(value: float) -> str:
+        text = f"{value:.3f}".rstrip("0").rstrip(".")
+        return text.replace(".", language.decimal_mark)
+
+    return number
+
+
+def _age_in(language: Language) -> Callable[[float], str]:
+    number = _number_in(language)
+    return lambda age: f"{OLDEST_TOLD_YEARS}+" if age >= OLDEST_TOLD_YEARS else number(age)
+
+
+def _joined(values: Iterable[str]) -> str:
+    return " / ".join(values)
+
+
+def _spread(spread: Spread | None, number: Callable[[float], str]) -> str:
+    if spread is None:
+        return NOTHING
+    return _joined(number(value) for value in (spread.minimum, spread.median, spread.maximum))
+
+
+def _listed(counted: Sequence[tuple[str, int]], language: Language) -> str:
+    """One value as it is, a few with how many studies have them, many as first to last."""
+    if len(counted) <= 1:
+        return counted[0][0] if counted else NOTHING
+    if len(counted) > MOST_VALUES_LISTED:
+        return f"{counted[0][0]} … {counted[-1][0]}"
+    told = language.words["in_studies"]
+    return ", ".join(told.format(value=value, studies=studies) for value, studies in counted)
+
+
+def _masks_key(facts: Facts) -> str:
+    if not facts.masks:
+        return "masks_none"
+    return "masks_all" if facts.masks == facts.studies else "masks_some"
+
+
+def _affiliation(settings: RegistrySettings, language: Language) -> str:
+    holder = _escaped(settings.holder)
+    return language.words["holder"].format(holder=holder) if holder else language.words["no_holder"]
+
+
+def _tree(number_pattern: str) -> str:
+    return "\n".join(
+        (
+            ".",
+            "├── dataset_registry.xlsx",
+            "├── LICENSE",
+            "├── README_EN.md",
+            "├── README_RU.md",
+            "├── masks",
+            f"│   └── study_{number_pattern}_mask.nii.gz",
+            "└── studies",
+            *(
+                line
+                for category in Category
+                for line in _branch(category, number_pattern, last=category is Category.CT_4)
+            ),
+        )
+    )
+
+
+def _branch(category: Category, number_pattern: str, *, last: bool) -> tuple[str, str]:
+    twig, side = ("└──", "   ") if last else ("├──", "│  ")
+    return f"    {twig} {category}", f"    {side} └── study_{number_pattern}.nii.gz"
+
+
+def _keeps_all(facts: Facts) -> bool:
+    return facts.slices == facts.slices_before and facts.one_of == 1
+
+
+def _thinning(facts: Facts, language: Language) -> str:
+    words, rule = language.words, facts.rule
+    if _keeps_all(facts):
+        return words["kept_all"]
+    if rule is None:
+        return words["kept_position"].format(one_of=facts.one_of)
+    sentence = words["kept_remainder" if rule.remainder else "kept_multiples"]
+    sentence = sentence.format(every=rule.every, remainder=rule.remainder)
+    return f"{sentence} {_others(facts, rule, language)}".strip()
+
+
+def _others(facts: Facts, rule: Rule, language: Language) -> str:
+    others = facts.studies - rule.studies
+    if not others:
+        return ""
+    return language.words["kept_others"].format(others=others, studies=facts.studies)
+
+
+def _difference_key(facts: Facts) -> str:
+    if _keeps_all(facts):
+        return "difference_all"
+    return "difference_number" if facts.rule else "difference_position"
+
+
+def _category_table(facts: Facts, language: Language) -> str:
+    columns = ("category", "severity", "involvement", "findings")
+    counts = ("category_studies", "category_share", "category_masks")
+    rows = [
+        (
+            one.category,
+            language.words[one.category],
+            str(one.studies),
+            f"{one.permille / 10:.1f}".replace(".", language.decimal_mark),
+            str(one.masks),
+        )
+        for one in facts.categories
+    ]
+    head = [language.words[key] for key in (*columns, *counts)]
+    return _grid(head, rows, alignments=["---"] * len(columns) + ["---:"] * len(counts))
+
+
+def _licence_sentence(licence: Licence, language: Language) -> str:
+    title = licence.title_ru if language.code == "ru" else licence.title_en
+    return language.words["licence"].format(title=title, short=licence.short, link=licence.link)
+
+
+def _terms(licence: Licence, language: Language) -> str:
+    keys = [str(term) for term in Term if term in licence.terms] or ["no_terms"]
+    if Term.CREDIT in licence.terms and Term.NO_DERIVATIVES not in licence.terms:
+        keys.insert(1, "changes")
+    return "\n".join(f"- {language.words[key]}" for key in keys)
+
+
+def _citation(settings: RegistrySettings, language: Language) -> str:
+    version = _one_line(settings.version)
+    parts = [
+        _one_line(settings.holder).rstrip("."),
+        full_title_of(settings),
+        language.words["citation_version"].format(version=version) if version else "",
+    ]
+    return _escaped(". ".join(part for part in parts if part) + ".")
