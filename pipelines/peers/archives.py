@@ -1,0 +1,191 @@
+"""Where studies are fetched from: today a folder that a PACS was exported to.
+
+An archive is asked for a study by exact keys and copies its objects byte for byte. It is never
+written to.
+"""
+
+import hashlib
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Protocol, Self
+
+from pipelines.core.errors import DicomError, ItemError, PeerError
+from pipelines.core.series import ObjectHeader
+from pipelines.core.settings import ExportSettings
+from pipelines.io.index import Located, lookup
+from pipelines.io.probe import ZIP_FAULTS
+
+INDEX_NAME = "archive.sqlite3"
+"""The index of the archive folder, in the folder that `export` is given as its source."""
+
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedInstance:
+    """One object in an archive: where it lies is the archive's own affair."""
+
+    path: bytes
+    member_number: int
+    size_bytes: int
+    header: ObjectHeader
+
+    @property
+    def has_uids(self) -> bool:
+        """Whether it names itself, its series and its study."""
+        header = self.header
+        return None not in {
+            header.sop_instance_uid,
+            header.series_instance_uid,
+            header.study_instance_uid,
+        }
+
+
+class Archive(Protocol):
+    """What `export` needs of a PACS."""
+
+    def find(
+        self, *, accession_number: str | None, study_instance_uid: str | None
+    ) -> tuple[ArchivedInstance, ...]:
+        """All objects of the study, by StudyInstanceUID if given, else by AccessionNumber."""
+        ...
+
+    def digest(self, instance: ArchivedInstance) -> str:
+        """The SHA-256 of an object's bytes."""
+        ...
+
+    def fetch(self, instance: ArchivedInstance, to: Path) -> None:
+        """Copy an object byte for byte to a new file."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+@dataclass(slots=True)
+class FolderArchive:
+    """A folder of DICOM, nested and zipped, through the index that `io.index.refresh` made."""
+
+    root: Path
+    database: Path
+    _zip: tuple[bytes, zipfile.ZipFile] | None = field(default=None, init=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def find(
+        self, *, accession_number: str | None, study_instance_uid: str | None
+    ) -> tuple[ArchivedInstance, ...]:
+        """All objects of the study, by StudyInstanceUID if given, else by AccessionNumber.
+
+        Objects without all their UIDs are among them, by what they have.
+        """
+        found = lookup(
+            self.database,
+            accession_number=accession_number,
+            study_instance_uid=study_instance_uid,
+        )
+        return tuple(_instance(located) for located in found)
+
+    def digest(self, instance: ArchivedInstance) -> str:
+        """The SHA-256 of an object's bytes; raises as `fetch` does."""
+        sha256 = hashlib.sha256()
+        with self._opened(instance) as stream:
+            while block := stream.read(BLOCK_BYTES):
+                sha256.update(block)
+        return sha256.hexdigest()
+
+    def fetch(self, instance: ArchivedInstance, to: Path) -> None:
+        """Copy an object byte for byte to a new file, of which nothing is left if that fails.
+
+        Raises ItemError INCOMPLETE_STUDY where the object is no longer what the index says,
+        DicomError UNREADABLE_DICOM where a zip cannot be unpacked, FileExistsError.
+        """
+        try:
+            with self._opened(instance) as source, to.open("xb") as target:
+                shutil.copyfileobj(source, target, BLOCK_BYTES)
+        except FileExistsError:
+            raise
+        except BaseException:
+            to.unlink(missing_ok=True)
+            raise
+        if to.stat().st_size != instance.size_bytes:
+            to.unlink()
+            raise _changed()
+
+    def close(self) -> None:
+        """Close the zip that was read last."""
+        if self._zip is not None:
+            self._zip[1].close()
+            self._zip = None
+
+    @contextmanager
+    def _opened(self, instance: ArchivedInstance) -> Iterator[BinaryIO]:
+        path = self.root / os.fsdecode(instance.path)
+        # A link may have come in since the index was made
+        if not path.is_file() or not path.resolve().is_relative_to(self.root.resolve()):
+            raise _changed()
+        if not instance.member_number:
+            with path.open("rb") as stream:
+                yield stream
+            return
+        yield BytesIO(self._unpacked(path, instance))
+
+    def _unpacked(self, path: Path, instance: ArchivedInstance) -> bytes:
+        try:
+            if self._zip is None or self._zip[0] != instance.path:
+                self.close()
+                self._zip = (instance.path, zipfile.ZipFile(path))
+            members = self._zip[1].infolist()[instance.member_number - 1 :]
+            if not members or members[0].file_size != instance.size_bytes:
+                raise _changed()
+            return self._zip[1].read(members[0])
+        except ZIP_FAULTS as error:
+            raise DicomError(
+                "UNREADABLE_DICOM", f"a zip cannot be unpacked ({type(error).__name__})"
+            ) from error
+
+
+def _changed() -> ItemError:
+    return ItemError(
+        "INCOMPLETE_STUDY",
+        "an object in the archive folder was changed or taken away after it was looked through",
+    )
+
+
+def _instance(located: Located) -> ArchivedInstance:
+    return ArchivedInstance(
+        path=located.path,
+        member_number=located.entry.member_number,
+        size_bytes=located.entry.size_bytes,
+        header=located.entry.header,
+    )
+
+
+def open_archive(settings: ExportSettings, database: Path) -> FolderArchive:
+    """The archive that the settings name; raises PeerError where it is not there."""
+    if settings.pacs is None:
+        raise PeerError(
+            "no archive folder is named", hint="Set `pacs` under [export] in mosmed.toml."
+        )
+    if not settings.pacs.is_dir():
+        raise PeerError(
+            f"the archive folder {settings.pacs} is not there",
+            hint="Mount it, or name another folder as `pacs` under [export].",
+        )
+    if not database.is_file():
+        raise PeerError(
+            f"the archive folder {settings.pacs} has no index yet",
+            hint="Run `mosmed export`: it looks through the folder first.",
+        )
+    return FolderArchive(settings.pacs, database)
