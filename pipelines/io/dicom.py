@@ -1,5 +1,6 @@
 """Reading DICOM that nobody vouches for: any fault becomes a DicomError, never a traceback."""
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,20 +29,27 @@ def faults_of(name: str) -> Iterator[None]:
     """Turn whatever pydicom raises on hostile bytes into a DicomError that names the file.
 
     pydicom has no common base for its errors: a lying length ends in struct.error, a lying
-    character set in LookupError, deep nesting in RecursionError.
+    character set in LookupError, deep nesting in RecursionError, a sequence that is cut off in an
+    OSError without a number. It logs what it warns of, the patient's values included: here it is
+    silent. What the disk refuses stays an OSError.
     """
+    logger = logging.getLogger("pydicom")
+    was_disabled, logger.disabled = logger.disabled, True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (DicomError, OSError):
+    except DicomError:
         raise
     except InvalidDicomError as error:
         raise DicomError("UNREADABLE_DICOM", f"{name}: not a DICOM file") from error
     except Exception as error:
-        raise DicomError(
-            "UNREADABLE_DICOM", f"{name}: {type(error).__name__} while reading"
-        ) from error
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        what = f"{type(error).__name__} while reading"
+        raise DicomError("UNREADABLE_DICOM", f"{name}: {what}") from error
+    finally:
+        logger.disabled = was_disabled
 
 
 def read_dataset(

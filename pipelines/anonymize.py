@@ -1,0 +1,256 @@
+"""Anonymize one study: only original CT images pass, by rules that are compiled from one recipe.
+
+What leaves this stage holds no identity: its records start anew, its files are named by keyed
+UIDs, and each file is searched for what was taken out of it before it is written.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.core.deid import STRUCTURAL, UNLISTED, Options, Rules, tag_text
+from pipelines.core.errors import DicomError, ItemError, PrivacyError, SettingsError
+from pipelines.core.identity import Exported, Pseudonyms
+from pipelines.core.model import Decision, Deidentified, Excluded, FolderItem, Sex
+from pipelines.core.settings import AnonymizeSettings
+from pipelines.core.traces import Traces, traces_of
+from pipelines.io.ct_objects import OBJECTIONS, objection, patient_key_of
+from pipelines.io.deidentify import OLDEST_AGE_YEARS, Engine, Rewritten, deidentify
+from pipelines.io.keys import read_key
+from pipelines.io.mask_header import clean_mask
+from pipelines.io.part10 import Part10, read_part10
+from pipelines.io.plain_folders import find_series, refusal
+from pipelines.io.recipe import load
+
+VERSION: int = 1
+
+MASK_NAME = "mask.nii.gz"
+SERIES_FOLDER = "series"
+
+find = find_series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """One line of `mosmed explain`: what happens to an attribute, and why."""
+
+    tag: str
+    keyword: str
+    action: str
+    why: str
+
+
+def work(
+    exported: Exported, settings: AnonymizeSettings, source: Path, folder: Path
+) -> Deidentified | Excluded:
+    """Write the series of one study without identity into `folder`, as `<SOPInstanceUID>.dcm`.
+
+    Excluded where no object is an original CT image. Raises DicomError for a file that is not
+    whole and PrivacyError where identity is left.
+    """
+    files = sorted((source / SERIES_FOLDER).glob("*.dcm"))
+    if len(files) != exported.instances:
+        raise ItemError(
+            "INCOMPLETE_STUDY", f"{len(files)} files of {exported.instances} lie in the export"
+        )
+    pseudonyms = Pseudonyms(_key(settings))
+    engine = Engine(
+        rules=rules_of(settings),
+        pseudonyms=pseudonyms,
+        patient=pseudonyms.patient(exported.patient_key),
+        known=traces_of(exported.identifying_values),
+    )
+    series = _Series(folder=folder, total=len(files))
+    for number, file in enumerate(files, start=1):
+        series.add(file, number, lambda _part, _name: engine)
+    if not series.paths:
+        return series.excluded(exported.public_id)
+    return Deidentified(
+        public_id=exported.public_id,
+        category=exported.category,
+        patient_age_years=series.age_years(exported.patient_age_years),
+        patient_sex=series.sex(exported.patient_sex),
+        decisions=series.decisions(engine.rules),
+        instances=len(series.paths),
+        mask=_mask(exported.mask, source, folder),
+    )
+
+
+def work_plain(
+    item: FolderItem, settings: AnonymizeSettings, folder: Path
+) -> Deidentified | Excluded:
+    """Write the objects of one item of a plain folder into `folder`, sorted by their pseudonyms.
+
+    They are named `<patient>/<StudyInstanceUID>/<SeriesInstanceUID>/<SOPInstanceUID>.dcm`.
+    """
+    if excluded := refusal(item):
+        return excluded
+    rules, pseudonyms = rules_of(settings), Pseudonyms(_key(settings))
+
+    def engine(part: Part10, name: str) -> Engine:
+        patient = pseudonyms.patient(patient_key_of(part.dataset, name=name))
+        nothing = Traces(frozenset())
+        return Engine(rules=rules, pseudonyms=pseudonyms, patient=patient, known=nothing)
+
+    series = _Series(folder=folder, total=len(item.files), is_tree=True)
+    for number, file in enumerate(item.files, start=1):
+        series.add(file, number, engine)
+    if not series.paths:
+        return series.excluded(item.name)
+    return Deidentified(
+        public_id=series.paths[0].parts[0],
+        category=None,
+        patient_age_years=series.age_years(None),
+        patient_sex=series.sex(Sex.OTHER),
+        decisions=series.decisions(rules),
+        instances=len(series.paths),
+        mask=None,
+    )
+
+
+def rules_of(settings: AnonymizeSettings) -> Rules:
+    """The shipped rules and the user's recipes, compiled; raises SettingsError with file:line."""
+    options = Options(
+        retain_patient_characteristics=settings.retain_patient_characteristics,
+        retain_device_identity=settings.retain_device_identity,
+    )
+    return load(options, settings.recipes)
+
+
+def explain(settings: AnonymizeSettings) -> tuple[Explained, ...]:
+    """What these settings do to every attribute: what no recipe can change, tags, then types."""
+    rules = rules_of(settings)
+    fixed = [
+        Explained(tag=place, keyword=what, action="remove", why=why)
+        for place, what, why in STRUCTURAL
+    ]
+    named = [
+        Explained(
+            tag=tag_text(tag),
+            keyword=rule.keyword,
+            action=rule.action.value,
+            why=f"{rule.origin.value}: {rule.why}",
+        )
+        for tag, rule in sorted(rules.by_tag.items())
+    ]
+    typed = [
+        Explained(tag=f"VR {vr}", keyword="any other", action=rule.action.value, why=rule.why)
+        for vr, rule in sorted(rules.by_vr.items())
+    ]
+    rest = Explained(
+        tag="the rest", keyword="any other", action=UNLISTED.action.value, why=UNLISTED.why
+    )
+    return (*fixed, *named, *typed, rest)
+
+
+def _key(settings: AnonymizeSettings) -> bytes:
+    if settings.key is None:
+        raise SettingsError("no key for the pseudonyms", hint="Name a key file with --key.")
+    return read_key(settings.key)
+
+
+def _mask(mask: str | None, source: Path, folder: Path) -> str | None:
+    if mask is None:
+        return None
+    clean_mask(source / Path(mask).name, folder / MASK_NAME)
+    return MASK_NAME
+
+
+@dataclass(slots=True)
+class _Series:
+    """The objects of one item on their way: what was written, left out, removed."""
+
+    folder: Path
+    total: int
+    is_tree: bool = False
+    paths: list[Path] = field(default_factory=list)
+    _left_out: Counter[str] = field(default_factory=Counter)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _sexes: list[str] = field(default_factory=list)
+    _ages: list[str] = field(default_factory=list)
+
+    def add(self, file: Path, number: int, engine_of: Callable[[Part10, str], Engine]) -> None:
+        """De-identify and write one file, or count by which rule it is left out."""
+        name = f"file {number} of {self.total}"
+        part = read_part10(file, name=name)
+        if rule := objection(part.dataset, name=name):
+            self._left_out[rule] += 1
+            return
+        engine = engine_of(part, name)
+        rewritten = deidentify(part, engine, name=name)
+        path = self._path(rewritten, engine.patient)
+        if engine.known.found_in(path.as_posix().encode()):
+            raise PrivacyError("IDENTITY_LEFT", f"{name}: a value would be in the file's name")
+        self._write(path, rewritten, name)
+        self._counts += rewritten.counts
+        self._sexes.append(rewritten.patient_sex)
+        self._ages.append(rewritten.patient_age)
+
+    def _path(self, rewritten: Rewritten, patient: str) -> Path:
+        name = f"{rewritten.sop_instance_uid}.dcm"
+        if not self.is_tree:
+            return Path(name)
+        uids = (rewritten.study_instance_uid, rewritten.series_instance_uid)
+        return Path(patient, *uids, name)
+
+    def _write(self, path: Path, rewritten: Rewritten, name: str) -> None:
+        target = self.folder / path
+        content = rewritten.head + rewritten.tail
+        if target.exists():
+            if target.read_bytes() != content:
+                raise DicomError(
+                    "CONFLICTING_DUPLICATE", f"{name}: another object has its SOPInstanceUID"
+                )
+            self._left_out["duplicate"] += 1
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        self.paths.append(path)
+
+    def age_years(self, known: int | None) -> int | None:
+        """The age the record has, else that of the first image that has one; 90 for more."""
+        ages = [age for age in self._ages if age]
+        if known is None and ages:
+            number, unit = int(ages[0][:3]), ages[0][3]
+            known = number * {"Y": 365, "M": 30, "W": 7, "D": 1}[unit] // 365
+        return None if known is None else min(known, OLDEST_AGE_YEARS)
+
+    def sex(self, known: Sex) -> Sex:
+        """The sex the record has, else that of the first image that has one."""
+        sexes = [Sex(sex) for sex in self._sexes if sex]
+        return sexes[0] if known is Sex.OTHER and sexes else known
+
+    def excluded(self, public_id: str) -> Excluded:
+        """The item without any object that may pass, by the rule that hit most of them."""
+        rule = max(OBJECTIONS, key=lambda rule: self._left_out[rule])
+        return Excluded(
+            public_id=public_id,
+            rule=rule,
+            reason=OBJECTIONS[rule],
+            decisions=self._left_out_decisions(),
+        )
+
+    def decisions(self, rules: Rules) -> tuple[Decision, ...]:
+        """What was decided, in counts: no value of any element enters a record."""
+        counts = ", ".join(f"{action} {count}" for action, count in sorted(self._counts.items()))
+        profile = Decision(
+            rule="profile",
+            value=f"{len(self.paths)} objects",
+            outcome=f"elements: {counts}; nothing removed is left in any byte of the headers",
+        )
+        loosened = tuple(
+            Decision(rule="recipe", value=keyword, outcome="kept: Basic Profile not claimed")
+            for keyword in rules.loosened
+        )
+        return (*self._left_out_decisions(), profile, *loosened)
+
+    def _left_out_decisions(self) -> tuple[Decision, ...]:
+        return tuple(
+            Decision(
+                rule=rule,
+                value=f"{count} of {self.total} objects",
+                outcome="left out: " + OBJECTIONS.get(rule, "the same object again"),
+            )
+            for rule, count in sorted(self._left_out.items())
+        )
