@@ -13,6 +13,7 @@ from pathlib import Path
 from pipelines.core.errors import ItemError
 from pipelines.core.model import Category, Decision, Excluded, Registry, RegistryRow, Thinned
 from pipelines.core.settings import RegistrySettings
+from pipelines.io.tables import read_as_users_do
 from pipelines.io.workbook import Sheet, checked_names, write_workbook
 from pipelines.publication.facts import facts_of
 from pipelines.publication.licences import licence_file, licence_of
@@ -170,7 +171,9 @@ def _link_or_copy(source: Path, target: Path) -> None:
 def _write_registry(rows: Sequence[RegistryRow], settings: RegistrySettings, folder: Path) -> None:
     cells = [(row.study_id, row.category.value, row.study_file, row.mask_file) for row in rows]
     sheet = Sheet(name=settings.name, header=HEADER, rows=cells, widths=WIDTHS)
-    write_workbook(folder / REGISTRY_NAME, [sheet])
+    path = write_workbook(folder / REGISTRY_NAME, [sheet])
+    if read_as_users_do(path) != (HEADER, cells):
+        raise ItemError("READERS_DISAGREE", f"{REGISTRY_NAME}: pandas reads other rows")
 
 
 def _write_texts(

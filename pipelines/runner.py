@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.errors import CodedError, PrivacyError, WorkspaceError
+from pipelines.core.errors import CodedError, MosmedError, PrivacyError, WorkspaceError
 from pipelines.core.faults import FAULTS
 from pipelines.core.model import Excluded, Failed
 from pipelines.io.ledger import Outputs
@@ -45,20 +45,23 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of a task: a record, an Excluded or a Failed; `outputs` only with a record."""
+    """What came of a task: a record, an Excluded or a Failed; `outputs` only with a record.
+
+    `stop` is the message and hint of what would make every other study fail, too.
+    """
 
     public_id: str
     value: Any
     outputs: Outputs | None = None
     seconds: float = 0.0
     trace: str = ""
-    disk_full: bool = False
+    stop: tuple[str, str] | None = None
 
 
 def attempt(task: Task) -> Result:
     """Do one task in a clean folder; whatever goes wrong comes back as a value."""
     start = time.perf_counter()
-    outputs, trace, disk_full = None, "", False
+    outputs, trace, stop = None, "", None
     value: Any
     try:
         shutil.rmtree(task.folder, ignore_errors=True)
@@ -69,8 +72,12 @@ def attempt(task: Task) -> Result:
     except CodedError as error:
         private = isinstance(error, PrivacyError)
         value = _failed(task, error.code, error.message, hint=error.hint, privacy=private)
+    except MosmedError as error:
+        stop = (error.message, error.hint)
+        value = _failed(task, "INTERNAL", error.message)
     except OSError as error:
-        disk_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            stop = ("the disk is full", "Free some space, then run the same command again.")
         value = _failed(task, "DISK", os.strerror(error.errno) if error.errno else "I/O error")
         trace = traceback.format_exc()
     except Exception as error:  # noqa: BLE001  a bug must not take the other studies with it
@@ -82,7 +89,7 @@ def attempt(task: Task) -> Result:
         outputs=outputs,
         seconds=time.perf_counter() - start,
         trace=trace,
-        disk_full=disk_full,
+        stop=stop,
     )
 
 
@@ -115,16 +122,16 @@ class Workers:
     def run(self, tasks: Iterable[Task]) -> Iterator[Result]:
         """The results of tasks as they come.
 
-        Raises WorkspaceError when the disk is full: every other study would fail, too.
+        Raises WorkspaceError where every other study would fail, too: the disk is full, or the
+        archive is gone.
         """
         results = map(attempt, tasks) if self.jobs == 1 else self._run_in_pool(iter(tasks))
         for result in results:
             if result.trace:
                 log.error("%s: %s", result.public_id, result.trace)
-            if result.disk_full:
-                raise WorkspaceError(
-                    "the disk is full", hint="Free some space, then run the same command again."
-                )
+            if result.stop:
+                message, hint = result.stop
+                raise WorkspaceError(message, hint=hint)
             yield result
 
     def _run_in_pool(self, tasks: Iterator[Task]) -> Iterator[Result]:

@@ -150,7 +150,7 @@ FAULTS: dict[str, Fault] = {
         "Convert the study again.",
     ),
     "READERS_DISAGREE": Fault(
-        "nibabel and SimpleITK do not read the same volume",
+        "two readers do not read the same from what was written",
         "This is a bug in mosmed: please report it with the geometry, without any image.",
     ),
     # --- the registry

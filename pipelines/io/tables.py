@@ -73,6 +73,18 @@ def read_table(path: Path, *, sheet: str = "") -> Table:
     return Table(columns, rows)
 
 
+def read_as_users_do(path: Path) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The header and the rows of a workbook's first sheet as `pandas.read_excel` gives them.
+
+    It is how the users of a published registry read it; a cell that is not there is None.
+    """
+    import pandas as pd
+
+    frame = pd.read_excel(path).astype(object)
+    rows = frame.where(frame.notna(), None).itertuples(index=False, name=None)
+    return tuple(frame.columns), list(rows)
+
+
 def _header_at(path: Path, top: Sequence[RawRow]) -> int:
     filled = [sum(cell is not None for cell in cells) for _, cells in top]
     if not any(filled):
