@@ -61,6 +61,12 @@ class Progress:
     ) -> None:
         self._bars.stop()
 
+    def indexed(self, done: int, total: int) -> None:
+        """So many files of the PACS folder have been looked at."""
+        if "index" not in self._tasks:
+            self._tasks["index"] = self._bars.add_task("index", total=total, speed="", fell_out="")
+        self._bars.update(self._tasks["index"], completed=done, total=total)
+
     def started(self, stage: str, total: int) -> None:
         """A stage begins with so many studies to do; a later round adds to its bar."""
         if stage not in self._tasks:
@@ -104,6 +110,7 @@ def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
                 "drawn": min(wanted, ranked),
                 "reserves": max(ranked - wanted, 0),
                 "flow": drawn.flow,
+                "unreadable": drawn.unreadable,
                 "is_new": drawn.is_new,
             }
         )
@@ -114,6 +121,8 @@ def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
         table.add_row(step.rule, str(step.excluded or ""), unknown, str(step.remaining))
     out = Console(highlight=False)
     out.print(table)
+    for title, cells in drawn.unreadable.items():
+        out.print(Text(f"{title}: {cells} cells could not be read, and count as unknown", "yellow"))
     state = "would be drawn" if session.dry_run else "drawn" if drawn.is_new else "drawn before"
     out.print(f"{min(wanted, ranked)} studies {state}, {max(ranked - wanted, 0)} reserves")
     if ranked < wanted:

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 class Listener(Protocol):
     """Who is told how a run goes on."""
 
+    def indexed(self, done: int, total: int) -> None:
+        """So many files of the PACS folder have been looked at."""
+
     def started(self, stage: str, total: int) -> None:
         """A stage begins with so many studies to do."""
 
@@ -58,8 +61,8 @@ class Run:
         """What `select` would draw; writes nothing."""
         assert self.settings.anonymize.key is not None
         pseudonyms = Pseudonyms(read_key(self.settings.anonymize.key))
-        made = selection.draw(self.settings.select, pseudonyms)
-        return Drawn(candidates=made.candidates, flow=made.flow, is_new=True)
+        made, unreadable = selection.draw(self.settings.select, pseudonyms)
+        return Drawn(candidates=made.candidates, flow=made.flow, unreadable=unreadable, is_new=True)
 
     def advance(self, stages: Collection[str]) -> None:
         """Run these stages for every study that is in, until none of them is pending there."""
@@ -160,7 +163,7 @@ class Run:
                 f"{self.workspace.settings_file}: no PACS folder is named",
                 hint="Set `pacs` under [export], or use --pacs.",
             )
-        refresh(pacs, folder / INDEX_NAME, jobs=self._jobs)
+        refresh(pacs, folder / INDEX_NAME, jobs=self._jobs, progress=self._listener.indexed)
 
 
 def with_key(workspace: Workspace, settings: Settings) -> Settings:

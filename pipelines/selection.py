@@ -30,12 +30,15 @@ class Drawn:
 
     candidates: tuple[Candidate, ...]
     flow: tuple[FlowStep, ...]
+    unreadable: dict[str, int]
     is_new: bool = False
 
 
-def draw(settings: SelectSettings, pseudonyms: Pseudonyms) -> Selection:
-    """Read the RIS and draw; writes nothing."""
-    return select.draw(open_ris(settings).rows(), settings, pseudonyms)
+def draw(settings: SelectSettings, pseudonyms: Pseudonyms) -> tuple[Selection, dict[str, int]]:
+    """Read the RIS and draw, writing nothing; with how many cells of a column are unreadable."""
+    source = open_ris(settings)
+    drawn = select.draw(source.rows(), settings, pseudonyms)
+    return drawn, dict(source.unreadable)
 
 
 def ensure(workspace: Workspace, settings: SelectSettings, key: bytes) -> Drawn:
@@ -46,11 +49,11 @@ def ensure(workspace: Workspace, settings: SelectSettings, key: bytes) -> Drawn:
     entry = ledger.get(NAME)
     if _holds(entry, fingerprint, folder / NAME):
         return load(workspace)
-    selection = draw(settings, Pseudonyms(key))
+    selection, unreadable = draw(settings, Pseudonyms(key))
     made = workspace.temporary(folder, NAME)
     workspace.discard(made)
     made.mkdir(parents=True)
-    _write(made, selection)
+    _write(made, selection, unreadable)
     outputs = seal(made)
     swap_in(made, folder / NAME)
     ledger.append(
@@ -64,7 +67,12 @@ def ensure(workspace: Workspace, settings: SelectSettings, key: bytes) -> Drawn:
             versions=library_versions(),
         )
     )
-    return Drawn(candidates=selection.candidates, flow=selection.flow, is_new=True)
+    return Drawn(
+        candidates=selection.candidates,
+        flow=selection.flow,
+        unreadable=unreadable,
+        is_new=True,
+    )
 
 
 def load(workspace: Workspace) -> Drawn:
@@ -80,6 +88,7 @@ def load(workspace: Workspace) -> Drawn:
     return Drawn(
         candidates=_load(folder / "candidates.json", Candidate),
         flow=_load(folder / "flow.json", FlowStep),
+        unreadable=json.loads((folder / "unreadable.json").read_bytes()),
     )
 
 
@@ -108,7 +117,8 @@ def _load(path: Path, kind: type[Any]) -> tuple[Any, ...]:
     return tuple(from_jsonable(kind, item) for item in json.loads(path.read_bytes()))
 
 
-def _write(folder: Path, selection: Selection) -> None:
+def _write(folder: Path, selection: Selection, unreadable: dict[str, int]) -> None:
+    (folder / "unreadable.json").write_text(canonical_json(unreadable), "utf-8")
     (folder / "candidates.json").write_text(canonical_json(selection.candidates), "utf-8")
     (folder / "flow.json").write_text(canonical_json(selection.flow), "utf-8")
     with (folder / "excluded.csv").open("w", encoding="utf-8", newline="") as file:
@@ -124,11 +134,11 @@ def _sheets(selection: Selection) -> Sequence[Sheet]:
     flow = [tuple(to_jsonable(step).values()) for step in selection.flow]
     header = tuple(to_jsonable(selection.flow[0])) if selection.flow else ("rule",)
     ranked = [
-        (c.rank, c.public_id, c.accession_number, c.study_instance_uid, c.category,
+        (number, c.public_id, c.accession_number, c.study_instance_uid, c.category,
          c.patient_age_years, c.patient_sex, c.expected_instances)
-        for c in selection.candidates
+        for number, c in enumerate(selection.candidates, start=1)
     ]  # fmt: skip
-    columns = ("rank", "public_id", "accession_number", "study_instance_uid", "category",
+    columns = ("order", "public_id", "accession_number", "study_instance_uid", "category",
                "patient_age_years", "patient_sex", "expected_instances")  # fmt: skip
     return (
         Sheet(name="Flow", header=header, rows=flow, for_people=True),

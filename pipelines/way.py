@@ -31,7 +31,9 @@ def way_of(run: Run, name: str) -> list[Step]:
             )
         return [_step(SELECT, row["rule"], row["value"], row["reason"], State.EXCLUDED)]
     steps = list(_decided(SELECT, candidate.decisions, State.DONE))
-    steps.append(_step(SELECT, "rank", str(candidate.rank), "drawn", State.DONE))
+    place = run.drawn().candidates.index(candidate) + 1
+    place_of = f"{place} of {len(run.drawn().candidates)}"
+    steps.append(_step(SELECT, "place in the draw", place_of, "ranked", State.DONE))
     for standing in run.standings().trail(candidate):
         steps += _steps_at(standing)
     return steps + _publication(run, candidate)
