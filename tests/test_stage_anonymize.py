@@ -634,6 +634,15 @@ def test_an_echo_of_the_identity_in_a_kept_attribute_stops_the_study(text, tmp_p
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_a_counter_that_repeats_the_patient_s_number_is_blanked_and_counted(tmp_path, settings):
+    spec = SeriesSpec(patient_id="0123456", elements={"SeriesNumber": "0123456"})
+
+    record, *_ = run(tmp_path, settings, spec, exported(identifying_values=()))
+
+    assert {str(image.SeriesNumber) for image in read_all(tmp_path / "out")} == {"None"}
+    assert "echo " in record.decisions[0].outcome
+
+
 @pytest.mark.parametrize("syntax", [Syntax.EXPLICIT_BIG, Syntax.IMPLICIT_LITTLE, Syntax.DEFLATED])
 def test_an_echo_is_found_in_every_encoding_of_the_header(syntax, tmp_path, settings):
     spec = SeriesSpec(syntax=syntax, elements={"ConvolutionKernel": "ivan"}, patient_name="Do^Ivan")

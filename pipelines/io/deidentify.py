@@ -88,12 +88,13 @@ def deidentify(part: Part10, engine: Engine, *, name: str) -> Rewritten:
     with faults_of(name):
         dataset = rewriting.dataset(part.dataset)
         _require_links(dataset, name)
+        traces = engine.known.joined(rewriting.traces())
+        rewriting.counts.update(_blank_echoing_counters(dataset, traces))
         _claim(dataset, engine, is_ascii=rewriting.is_ascii)
         sex, age = str(dataset.get("PatientSex") or ""), str(dataset.get("PatientAge") or "")
     head, tail = encode_part10(
         dataset, transfer_syntax=part.transfer_syntax, pixels=pixels, name=name
     )
-    traces = engine.known.joined(rewriting.traces())
     if traces.found_in(head, is_left_bounded=part.is_little_endian):
         raise _left(_place(dataset, traces), name)
     if pixels.is_encapsulated and traces.only_long().found_in(pixels.value):
@@ -283,6 +284,23 @@ def _code(value: str, meaning: str) -> Dataset:
     item.CodingSchemeDesignator = "DCM"
     item.CodeMeaning = meaning
     return item
+
+
+def _blank_echoing_counters(dataset: Dataset, traces: Traces) -> list[str]:
+    """Blank counters that repeat a number that was removed: some sites count series by PatientID.
+
+    InstanceNumber stays, since thinning counts by it: an echo there is for the proof to find.
+    """
+    echoing = [
+        element
+        for element in dataset.iterall()
+        if element.VR == "IS"
+        and element.keyword != "InstanceNumber"
+        and traces.found_in("\0".join(texts_of(element.value)).encode())
+    ]
+    for element in echoing:
+        element.value = None
+    return ["echo"] * len(echoing)
 
 
 def _left(place: str, name: str) -> PrivacyError:
