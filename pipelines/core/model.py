@@ -77,7 +77,8 @@ class PublicStudy:
     """What is known of a study once its identity is gone: the base of the records below.
 
     `category` is None where the RIS has no final reading that is CT-0 .. CT-4;
-    `patient_age_years` is None where unknown, and 90 stands for 90 and older.
+    `patient_age_years` is None where unknown, and 90 stands for 90 and older. `decisions` are
+    those of the record's own stage alone.
     """
 
     public_id: str

@@ -1,0 +1,263 @@
+"""Stage 4: one series without identity becomes one volume in Hounsfield units.
+
+Slices are ordered by their positions along the normal, never by name or number; what is not one
+even stack is refused with a code that names the fault. Voxels are moved, never changed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.core.errors import DicomError, GeometryError, ItemError
+from pipelines.core.geometry import Stack, stack_slices
+from pipelines.core.grids import (
+    Mask,
+    Volume,
+    affine_of_slices,
+    slices_on_grid,
+    spacing_of,
+)
+from pipelines.core.model import Converted, Decision, Deidentified, Excluded, FolderItem, Sex
+from pipelines.core.settings import ConvertSettings
+from pipelines.io.headers import InstanceHeader, read_header
+from pipelines.io.nifti import check_readers, read_mask, write_mask, write_volume
+from pipelines.io.packing import PUBLISHED_LEVEL, SCRATCH_LEVEL
+from pipelines.io.pixels import decode
+from pipelines.io.series_files import Kind, find_series, glance, tell
+from pipelines.io.sidecar import Sidecar, kernel_name, sidecar_content, write_sidecar
+
+VERSION: int = 1
+
+VOLUME_NAME, SIDECAR_NAME, MASK_NAME = "volume.nii.gz", "volume.json", "mask.nii.gz"
+SLICES_LIMIT = 32767
+"""NIfTI-1 counts slices in 16 bits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Conversion:
+    """What a series has become, and the decisions that were taken on the way."""
+
+    volume: Volume
+    sidecar: Sidecar
+    decisions: tuple[Decision, ...]
+
+
+def work(
+    deidentified: Deidentified, settings: ConvertSettings, source: Path, folder: Path
+) -> Converted | Excluded:
+    """Write the volume of one study, its sidecar and its mask into `folder`."""
+    conversion = convert(sorted(source.glob("*.dcm")), settings)
+    if conversion is None:
+        return _only_localizers(deidentified.public_id)
+    volume, decisions = conversion.volume, conversion.decisions
+    if deidentified.mask is not None:
+        mask, decision = place_mask(read_mask(source / deidentified.mask), volume)
+        write_mask(folder / MASK_NAME, mask, gzip_level=SCRATCH_LEVEL)
+        decisions += (decision,)
+    write_volume(folder / VOLUME_NAME, volume, gzip_level=SCRATCH_LEVEL)
+    check_readers(folder / VOLUME_NAME, volume, voxels=False)
+    write_sidecar(folder / SIDECAR_NAME, sidecar_content(conversion.sidecar))
+    return Converted(
+        public_id=deidentified.public_id,
+        category=deidentified.category,
+        patient_age_years=deidentified.patient_age_years,
+        patient_sex=deidentified.patient_sex,
+        decisions=decisions,
+        volume=VOLUME_NAME,
+        sidecar=SIDECAR_NAME,
+        mask=MASK_NAME if deidentified.mask is not None else None,
+        shape_ijk=volume.shape_ijk,
+        spacing_ijk_mm=spacing_of(volume.affine_ras),
+    )
+
+
+def find(in_folder: Path) -> tuple[FolderItem, ...]:
+    """One item for each CT series below a folder, and the other files, so that none is lost."""
+    return find_series(in_folder)
+
+
+def work_plain(item: FolderItem, settings: ConvertSettings, folder: Path) -> Converted | Excluded:
+    """Write `folder/<name>.nii.gz` and `.json` of one series that `find` has found.
+
+    Files that are no CT are excluded; what claims to be DICOM and is not readable fails.
+    """
+    glances = [glance(path) for path in item.files]
+    unreadable = [each for each in glances if each.kind is Kind.UNREADABLE]
+    if unreadable:
+        raise DicomError("UNREADABLE_DICOM", tell(unreadable))
+    if any(each.kind is Kind.OTHER for each in glances):
+        reason = f"{len(glances)} files: {tell(glances)}"
+        return Excluded(public_id=item.name, rule="not_ct", reason=reason)
+    conversion = convert(item.files, settings)
+    if conversion is None:
+        return _only_localizers(item.name)
+    names = f"{item.name}.nii.gz", f"{item.name}.json"
+    volume_path, sidecar_path = (folder / name for name in names)
+    volume_path.parent.mkdir(parents=True, exist_ok=True)
+    write_volume(volume_path, conversion.volume, gzip_level=PUBLISHED_LEVEL)
+    check_readers(volume_path, conversion.volume, voxels=False)
+    write_sidecar(sidecar_path, sidecar_content(conversion.sidecar))
+    return Converted(
+        public_id=item.name,
+        category=None,
+        patient_age_years=None,
+        patient_sex=Sex.OTHER,
+        decisions=conversion.decisions,
+        volume=names[0],
+        sidecar=names[1],
+        mask=None,
+        shape_ijk=conversion.volume.shape_ijk,
+        spacing_ijk_mm=spacing_of(conversion.volume.affine_ras),
+    )
+
+
+def convert(paths: Sequence[Path], settings: ConvertSettings) -> Conversion | None:
+    """The volume of the one series that the files hold; None if all of them are localizers.
+
+    Raises DicomError or GeometryError; the order of the files does not matter.
+    """
+    headers = sorted((read_header(path) for path in paths), key=_sort_key)
+    refuse_several_series(headers)
+    slices = [header for header in headers if "LOCALIZER" not in header.image_type]
+    if headers and not slices:
+        return None
+    distinct = drop_copies(slices)
+    _refuse_several_kernels(distinct)
+    if len(distinct) > SLICES_LIMIT:
+        raise GeometryError("UNSUPPORTED_OBJECT", f"{len(distinct)} slices are too many for NIfTI")
+    planes = [header.plane for header in distinct]
+    stack = stack_slices(planes, minimum_slices=settings.minimum_slices)
+    ordered = [distinct[index] for index in stack.order]
+    volume, lossy_slices = _read_voxels(ordered, stack, settings)
+    return Conversion(
+        volume=volume,
+        sidecar=_sidecar(ordered, stack),
+        decisions=(
+            *_counted("localizers", len(headers) - len(slices), "left out"),
+            *_counted("copies_of_slices", len(slices) - len(distinct), "used once"),
+            *_counted("lossy_slices", lossy_slices, "accepted by allow_lossy"),
+            _told(volume, stack),
+        ),
+    )
+
+
+def refuse_several_series(headers: Sequence[InstanceHeader]) -> None:
+    """Raise DicomError MIXED_SERIES unless all slices are of one series."""
+    series = {header.series_instance_uid for header in headers}
+    if len(series) > 1:
+        message = f"{len(headers)} slices of {len(series)} series lie together"
+        raise DicomError("MIXED_SERIES", message)
+
+
+def drop_copies(headers: Sequence[InstanceHeader]) -> list[InstanceHeader]:
+    """The headers without those of slices that are there already, pixel for pixel.
+
+    Raises DicomError CONFLICTING_DUPLICATE for one SOPInstanceUID on two images, and GeometryError
+    SAME_POSITION for two images at exactly one place.
+    """
+    by_claim: dict[object, InstanceHeader] = {}
+    by_uid: dict[str, InstanceHeader] = {}
+    for header in headers:
+        namesake = by_uid.setdefault(header.sop_instance_uid, header)
+        neighbour = by_claim.setdefault(header.claim, header)
+        pair = f"{header.name} and {namesake.name}"
+        if namesake is not header and not _is_same_slice(namesake, header):
+            message = f"{pair} are different images with one SOPInstanceUID"
+            raise DicomError("CONFLICTING_DUPLICATE", message)
+        if neighbour is not header and not _is_same_slice(neighbour, header):
+            places = len({each.claim for each in headers})
+            message = (
+                f"{header.name} and {neighbour.name} lie at the same place: "
+                f"{len(headers)} slices at {places}"
+            )
+            raise GeometryError("SAME_POSITION", message)
+    return list(by_claim.values())
+
+
+def place_mask(mask: Mask, volume: Volume) -> tuple[Mask, Decision]:
+    """The mask with the exact affine of its image, if each of its slices lies on one of the image.
+
+    Raises ItemError MASK_OFF_GRID where it lies on neither all slices nor an even part of them.
+    """
+    ks = slices_on_grid(volume.affine_ras, volume.shape_ijk, mask.affine_ras, mask.marked.shape)
+    if ks is None:
+        raise ItemError("MASK_OFF_GRID", "the mask does not lie on slices of its image")
+    every = round(spacing_of(mask.affine_ras)[2] / spacing_of(volume.affine_ras)[2])
+    affine_ras = affine_of_slices(volume.affine_ras, ks, every=max(every, 1))
+    all_slices = volume.shape_ijk[2]
+    grid = "full" if len(ks) == all_slices else "thinned"
+    decision = Decision(
+        rule="mask",
+        value=f"{len(ks)} of {all_slices} slices, {int(np.count_nonzero(mask.marked))} voxels",
+        outcome=f"lies on the {grid} grid" if mask.marked.any() else "is empty",
+    )
+    return Mask(marked=mask.marked, affine_ras=affine_ras), decision
+
+
+def _only_localizers(public_id: str) -> Excluded:
+    return Excluded(
+        public_id=public_id,
+        rule="localizer",
+        reason="the series holds nothing but localizers",
+    )
+
+
+def _sort_key(header: InstanceHeader) -> tuple[object, ...]:
+    number = header.instance_number
+    return number is None, number or 0, header.sop_instance_uid, header.path.as_posix()
+
+
+def _is_same_slice(one: InstanceHeader, other: InstanceHeader) -> bool:
+    if one.claim != other.claim:
+        return False
+    first, second = (decode(header, allow_lossy=True) for header in (one, other))
+    return np.array_equal(first.voxels_hu, second.voxels_hu)
+
+
+def _refuse_several_kernels(headers: Sequence[InstanceHeader]) -> None:
+    kernels = {header.convolution_kernel for header in headers}
+    if len(kernels) > 1:
+        raise GeometryError("MIXED_KERNEL", f"{len(kernels)} ConvolutionKernels in one series")
+
+
+def _read_voxels(
+    ordered: Sequence[InstanceHeader], stack: Stack, settings: ConvertSettings
+) -> tuple[Volume, int]:
+    """The volume, and how many of its slices were compressed with loss.
+
+    The one copy of the voxels lies in memory as it will lie in the file.
+    """
+    voxels_kji = np.empty(stack.shape_ijk[::-1], dtype=np.int16)
+    lossy_slices = 0
+    for k, header in enumerate(ordered):
+        decoded = decode(header, allow_lossy=settings.allow_lossy)
+        voxels_kji[k] = stack.storage.apply_slice(decoded.voxels_hu)
+        lossy_slices += decoded.is_lossy
+    return Volume(voxels_hu=voxels_kji.T, affine_ras=stack.affine_ras), lossy_slices
+
+
+def _sidecar(ordered: Sequence[InstanceHeader], stack: Stack) -> Sidecar:
+    thicknesses = {header.slice_thickness_mm for header in ordered}
+    return Sidecar(
+        instance_numbers=tuple(header.instance_number for header in ordered),
+        positions_mm=stack.positions_mm,
+        slice_thickness_mm=thicknesses.pop() if len(thicknesses) == 1 else None,
+        source_step_mm=stack.step_mm,
+        convolution_kernel=kernel_name(ordered[0].convolution_kernel),
+    )
+
+
+def _counted(rule: str, count: int, outcome: str) -> tuple[Decision, ...]:
+    return (Decision(rule=rule, value=str(count), outcome=outcome),) if count else ()
+
+
+def _told(volume: Volume, stack: Stack) -> Decision:
+    i, j, k = volume.shape_ijk
+    low_hu, high_hu = int(volume.voxels_hu.min()), int(volume.voxels_hu.max())
+    return Decision(
+        rule="volume",
+        value=f"{k} slices of {i} x {j}, step {stack.step_mm:g} mm",
+        outcome=f"HU from {low_hu} to {high_hu}, stored as LAS",
+    )

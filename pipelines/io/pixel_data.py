@@ -1,0 +1,129 @@
+"""The PixelData element of one slice: its words, or its one compressed frame.
+
+The element's header is parsed here and not by a library, so that what is too short, too long or
+lies about its length is refused by name before memory is given to it.
+"""
+
+import struct
+from io import BytesIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.errors import DicomError
+from pipelines.io.headers import PIXEL_TAG, InstanceHeader, plain_form
+
+BIG_ENDIAN_SYNTAX = "1.2.840.10008.1.2.2"
+UNDEFINED_LENGTH = 0xFFFFFFFF
+ITEM, SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
+LONG_VRS = frozenset({b"OB", b"OW", b"UN"})
+
+SWELL_LIMIT = 4
+"""A compressed frame may be so many times as large as the pixels: noise swells, but not this far"""
+
+SWELL_ALLOWANCE_BYTES = 1 << 16
+"""What a compressed frame may take in any case, for its markers."""
+
+
+def read_native(header: InstanceHeader) -> NDArray[Any]:
+    """The unsigned words `[row, column]` of a slice that is not compressed.
+
+    Raises DicomError TRUNCATED_FILE or BAD_PIXELS.
+    """
+    word = _word(header)
+    with _open_pixels(header) as stream:
+        length = _pixel_length(stream, header)
+        wanted = header.plane.rows * header.plane.columns * word.itemsize
+        # A value of odd length is padded with one byte (PS3.5 7.1.1)
+        if length not in {wanted, wanted + wanted % 2}:
+            what = "fewer" if length < wanted else "more"
+            raise bad_pixels(header, f"PixelData holds {what} bytes than Rows and Columns say")
+        raw = np.frombuffer(stream.read(wanted), dtype=np.uint8)
+    if len(raw) < wanted:
+        raise truncated(header)
+    words = raw.view(word).astype(word.newbyteorder("="), copy=False)
+    return words.reshape(header.plane.rows, header.plane.columns)
+
+
+def _word(header: InstanceHeader) -> np.dtype[Any]:
+    if header.pixels.bits_allocated == 8:
+        # Bytes in big endian words come in pairs the wrong way round; no CT is so
+        if header.transfer_syntax_uid == BIG_ENDIAN_SYNTAX:
+            raise bad_pixels(header, "8 bits in big endian words are not supported")
+        return np.dtype(np.uint8)
+    return np.dtype(">u2" if header.transfer_syntax_uid == BIG_ENDIAN_SYNTAX else "<u2")
+
+
+def _open_pixels(header: InstanceHeader) -> BinaryIO:
+    stream: BinaryIO = header.path.open("rb")
+    if header.is_deflated:
+        stream.close()
+        stream = BytesIO(plain_form(header.path))
+    stream.seek(header.pixels_at)
+    return stream
+
+
+def _pixel_length(stream: BinaryIO, header: InstanceHeader) -> int:
+    """Pass the header of the PixelData element and return the length it gives (PS3.5 7.1)."""
+    order = ">" if header.transfer_syntax_uid == BIG_ENDIAN_SYNTAX else "<"
+    head = stream.read(8)
+    if len(head) < 8:
+        raise truncated(header)
+    group, element = struct.unpack_from(order + "HH", head)
+    if group << 16 | element != PIXEL_TAG:
+        raise bad_pixels(header, "PixelData is missing")
+    if head[4:6] not in LONG_VRS:
+        return int(struct.unpack_from(order + "L", head, 4)[0])
+    rest = stream.read(4)
+    if len(rest) < 4:
+        raise truncated(header)
+    return int(struct.unpack(order + "L", rest)[0])
+
+
+def read_frame(header: InstanceHeader) -> bytes:
+    """The one frame of encapsulated PixelData, its fragments joined (PS3.5 A.4).
+
+    Raises DicomError TRUNCATED_FILE or BAD_PIXELS.
+    """
+    plane = header.plane
+    room = SWELL_ALLOWANCE_BYTES + plane.rows * plane.columns * 2 * SWELL_LIMIT
+    fragments: list[bytes] = []
+    with _open_pixels(header) as stream:
+        if _pixel_length(stream, header) != UNDEFINED_LENGTH:
+            raise bad_pixels(
+                header, "the pixels are not encapsulated as their transfer syntax asks"
+            )
+        while (length := _item_length(stream, header)) is not None:
+            room -= length
+            if room < 0:
+                raise bad_pixels(header, "the compressed frame is far larger than its pixels")
+            fragments.append(stream.read(length))
+            if len(fragments[-1]) < length:
+                raise truncated(header)
+    # The first item is the offset table, which one frame does not need
+    return b"".join(fragments[1:])
+
+
+def _item_length(stream: BinaryIO, header: InstanceHeader) -> int | None:
+    """The length of the next item; None at the end of the sequence."""
+    head = stream.read(8)
+    if len(head) < 8:
+        raise truncated(header)
+    group, element, length = struct.unpack("<HHL", head)
+    tag = group << 16 | element
+    if tag == SEQUENCE_END:
+        return None
+    if tag != ITEM or length == UNDEFINED_LENGTH:
+        raise bad_pixels(header, "the fragments of the frame are not items")
+    return int(length)
+
+
+def bad_pixels(header: InstanceHeader, why: str) -> DicomError:
+    """The error for pixels that are not what the header says."""
+    return DicomError("BAD_PIXELS", f"{header.name}: {why}")
+
+
+def truncated(header: InstanceHeader) -> DicomError:
+    """The error for a file that was cut off."""
+    return DicomError("TRUNCATED_FILE", f"{header.name}: the file ends before its pixels do")

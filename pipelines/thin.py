@@ -1,0 +1,243 @@
+"""Stage 5: of the slices of a volume one in ten is kept (paper, figure 1 step 5).
+
+As published, the slices are kept whose InstanceNumber (0020,0013) is a multiple of ten. A kept
+voxel stays where it was in the patient, and its Hounsfield units are not touched: the affine's
+step along k grows, and its origin moves to the first kept slice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.core.errors import ItemError, SettingsError
+from pipelines.core.grids import (
+    Mask,
+    Volume,
+    affine_of_slices,
+    las_storage,
+    slices_on_grid,
+    spacing_of,
+)
+from pipelines.core.model import (
+    Converted,
+    Decision,
+    Excluded,
+    FolderItem,
+    Sex,
+    ThinBy,
+    Thinned,
+)
+from pipelines.core.settings import ThinSettings
+from pipelines.io.nifti import check_readers, read_mask, read_volume, write_mask, write_volume
+from pipelines.io.packing import PUBLISHED_LEVEL
+from pipelines.io.sidecar import read_instance_numbers, write_sidecar
+from pipelines.io.volume_files import VolumeFiles, files_of, find_volumes
+
+VERSION: int = 1
+
+VOLUME_NAME, MASK_NAME = "volume.nii.gz", "mask.nii.gz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The slices k that are kept, by what `numbers` they were counted, and why so."""
+
+    ks: tuple[int, ...]
+    numbers: tuple[int, ...]
+    decision: Decision
+
+
+def work(
+    converted: Converted, settings: ThinSettings, source: Path, folder: Path
+) -> Thinned | Excluded:
+    """Write the thinned volume of one study and its mask into `folder`."""
+    volume = read_volume(source / converted.volume)
+    slices = volume.shape_ijk[2]
+    numbers = read_instance_numbers(source / converted.sidecar, slices)
+    kept = choose_slices(numbers, settings)
+    thinned = thin(volume, kept.ks, every=settings.every)
+    _publish_volume(folder / VOLUME_NAME, thinned)
+    decisions: tuple[Decision, ...] = (kept.decision,)
+    if converted.mask is not None:
+        mask = read_mask(source / converted.mask)
+        decisions += _publish_mask(folder / MASK_NAME, mask, volume, kept, thinned)
+    return Thinned(
+        public_id=converted.public_id,
+        category=converted.category,
+        patient_age_years=converted.patient_age_years,
+        patient_sex=converted.patient_sex,
+        decisions=decisions,
+        volume=VOLUME_NAME,
+        mask=MASK_NAME if converted.mask is not None else None,
+        shape_ijk=thinned.shape_ijk,
+        spacing_ijk_mm=spacing_of(thinned.affine_ras),
+        instance_numbers=kept.numbers,
+        slices_before=slices,
+    )
+
+
+def find(in_folder: Path) -> tuple[FolderItem, ...]:
+    """One item for each volume below a folder, and the other files, so that none is lost."""
+    return find_volumes(in_folder)
+
+
+def work_plain(item: FolderItem, settings: ThinSettings, folder: Path) -> Thinned | Excluded:
+    """Write `folder/<name>.nii.gz`, its `.json`, and its `_mask.nii.gz` if there is a mask."""
+    files = files_of(item)
+    if isinstance(files, Excluded):
+        return files
+    volume, was_las = _read_as_las(files.volume)
+    slices = volume.shape_ijk[2]
+    numbers = _plain_numbers(files, slices, settings, was_las=was_las)
+    kept = choose_slices(numbers, settings)
+    thinned = thin(volume, kept.ks, every=settings.every)
+    names = f"{item.name}.nii.gz", f"{item.name}_mask.nii.gz", f"{item.name}.json"
+    (folder / names[0]).parent.mkdir(parents=True, exist_ok=True)
+    _publish_volume(folder / names[0], thinned)
+    decisions: tuple[Decision, ...] = (kept.decision,)
+    if files.mask is not None:
+        mask = read_mask(files.mask)
+        decisions += _publish_mask(folder / names[1], mask, volume, kept, thinned)
+    write_sidecar(folder / names[2], _plain_sidecar(numbers, kept, settings))
+    return Thinned(
+        public_id=item.name,
+        category=None,
+        patient_age_years=None,
+        patient_sex=Sex.OTHER,
+        decisions=decisions,
+        volume=names[0],
+        mask=names[1] if files.mask is not None else None,
+        shape_ijk=thinned.shape_ijk,
+        spacing_ijk_mm=spacing_of(thinned.affine_ras),
+        instance_numbers=kept.numbers,
+        slices_before=slices,
+    )
+
+
+def choose_slices(instance_numbers: Sequence[int | None], settings: ThinSettings) -> Kept:
+    """The slices that are kept, given the InstanceNumber of each k from the feet up.
+
+    Where the numbers do not step by one along the axis, in either direction, the rank from the
+    feet (1, 2, 3 ...) stands in. Raises ItemError NOTHING_KEPT.
+    """
+    every, offset = settings.every, settings.offset
+    if every < 1 or not 0 <= offset < every:
+        hint = "Set `every` to 1 or more, and `offset` to less than that."
+        raise SettingsError(
+            f"thin: every = {every} with offset = {offset} keeps nothing", hint=hint
+        )
+    fault = fault_of_numbers(instance_numbers)
+    by_rank = settings.by is ThinBy.POSITION or fault is not None
+    ranks = range(1, len(instance_numbers) + 1)
+    counted = ranks if by_rank else [number for number in instance_numbers if number is not None]
+    ks = tuple(k for k, number in enumerate(counted) if number % every == offset)
+    if not ks:
+        what = "ranks" if by_rank else "instance numbers"
+        message = f"none of the {what} of {len(counted)} slices leaves {offset} by {every}"
+        raise ItemError("NOTHING_KEPT", message)
+    decision = Decision(
+        rule="thin",
+        value=_value_of(instance_numbers, fault, settings),
+        outcome=f"kept {len(ks)} of {len(counted)} slices by "
+        + ("rank from the feet" if by_rank else f"InstanceNumber % {every} = {offset}"),
+    )
+    return Kept(ks=ks, numbers=tuple(counted[k] for k in ks), decision=decision)
+
+
+def fault_of_numbers(instance_numbers: Sequence[int | None]) -> str | None:
+    """Why slices cannot be counted by these numbers; None if they step by one along the axis."""
+    present = [number for number in instance_numbers if number is not None]
+    if len(present) < len(instance_numbers):
+        return f"{len(instance_numbers) - len(present)} InstanceNumbers are missing"
+    if len(set(present)) < len(present):
+        return "InstanceNumbers are repeated"
+    steps = {after - before for before, after in pairwise(present)}
+    if steps <= {1} or steps <= {-1}:
+        return None
+    return "InstanceNumbers do not step by one along the axis"
+
+
+def thin(volume: Volume, ks: Sequence[int], *, every: int) -> Volume:
+    """The slices `ks` of a volume, which are `every` slices apart."""
+    return Volume(
+        voxels_hu=volume.voxels_hu[:, :, ks],
+        affine_ras=affine_of_slices(volume.affine_ras, ks, every=every),
+    )
+
+
+def thin_mask(mask: Mask, volume: Volume, ks: Sequence[int], thinned: Volume) -> Mask:
+    """The mask on the thinned grid: thinned by the same slices, or as it is if it lies there.
+
+    Raises ItemError MASK_OFF_GRID where it lies on neither grid.
+    """
+    on = slices_on_grid(volume.affine_ras, volume.shape_ijk, mask.affine_ras, mask.marked.shape)
+    if on is not None and len(on) == volume.shape_ijk[2]:
+        return Mask(marked=mask.marked[:, :, ks], affine_ras=thinned.affine_ras)
+    if on != tuple(ks):
+        raise ItemError("MASK_OFF_GRID", "the mask lies neither on all slices nor on those kept")
+    return Mask(marked=mask.marked, affine_ras=thinned.affine_ras)
+
+
+def _value_of(numbers: Sequence[int | None], fault: str | None, settings: ThinSettings) -> str:
+    if settings.by is ThinBy.POSITION:
+        return "by = position"
+    return fault or f"InstanceNumber {numbers[0]} .. {numbers[-1]} from the feet"
+
+
+def _publish_volume(path: Path, thinned: Volume) -> None:
+    write_volume(path, thinned, gzip_level=PUBLISHED_LEVEL)
+    check_readers(path, thinned)
+
+
+def _publish_mask(
+    path: Path, mask: Mask, volume: Volume, kept: Kept, thinned: Volume
+) -> tuple[Decision, ...]:
+    """Write the thinned mask; what thinning does to it is told."""
+    result = thin_mask(mask, volume, kept.ks, thinned)
+    write_mask(path, result, gzip_level=PUBLISHED_LEVEL)
+    check_readers(
+        path, Volume(voxels_hu=result.marked.astype(np.int16), affine_ras=result.affine_ras)
+    )
+    before, after = int(np.count_nonzero(mask.marked)), int(np.count_nonzero(result.marked))
+    outcome = "lost all its voxels by thinning" if before and not after else "thinned"
+    value = f"{before} voxels on {mask.marked.shape[2]} slices, {after} on {len(kept.ks)}"
+    return (Decision(rule="thin_mask", value=value, outcome=outcome),)
+
+
+def _read_as_las(path: Path) -> tuple[Volume, bool]:
+    """A volume brought to LAS by swaps and flips, and whether it was so already."""
+    stored = read_volume(path)
+    storage = las_storage(stored.affine_ras)
+    affine_ras = storage.apply_affine(stored.affine_ras, stored.shape_ijk)
+    volume = Volume(voxels_hu=storage.apply(stored.voxels_hu), affine_ras=affine_ras)
+    return volume, storage.is_identity
+
+
+def _plain_numbers(
+    files: VolumeFiles, slices: int, settings: ThinSettings, *, was_las: bool
+) -> tuple[int | None, ...]:
+    """The instance numbers of a volume on its own; by position it needs none."""
+    if settings.by is ThinBy.POSITION:
+        return (None,) * slices
+    if files.sidecar is None:
+        message = f"{files.volume.name} has no .json beside it"
+        raise ItemError("NO_INSTANCE_NUMBERS", message)
+    if not was_las:
+        message = f"{files.volume.name} is not stored as mosmed stores volumes (LAS)"
+        raise ItemError("NO_INSTANCE_NUMBERS", message)
+    return read_instance_numbers(files.sidecar, slices)
+
+
+def _plain_sidecar(
+    numbers: Sequence[int | None], kept: Kept, settings: ThinSettings
+) -> dict[str, object]:
+    """What is said beside a thinned volume: which of how many slices it holds."""
+    return {
+        "instance_numbers": [numbers[k] for k in kept.ks],
+        "kept_ranks": [k + 1 for k in kept.ks],
+        "slices_before": len(numbers),
+        "thinned_every": settings.every,
+    }

@@ -1,0 +1,92 @@
+"""Killed in the middle of each stage, the same command again ends in the same bytes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.workspaces import contents, make_workspace, mosmed, mosmed_json, start_mosmed
+
+PATIENCE_SECONDS = 60
+
+
+def lines(path):
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def is_in(root, stage):
+    """Whether a run is in the middle of a stage: begun, and not at its end."""
+    if stage == "select":
+        return any((root / "private" / "select").glob(".part-*"))
+    if stage == "build-registry":
+        return any(root.glob(".part-*")) or (root / "dataset").exists()
+    folder = root / ("private" if stage == "export" else "work") / stage
+    return lines(folder / "ledger.jsonl") >= 3
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    root = make_workspace(tmp_path_factory.mktemp("unbroken") / "w")
+    mosmed("run", "-w", root, "--jobs", 2)
+    return contents(root / "dataset")
+
+
+@pytest.mark.parametrize("whole_session", [True, False], ids=["all processes", "the parent alone"])
+@pytest.mark.parametrize(
+    "stage", ["select", "export", "anonymize", "convert", "thin", "build-registry"]
+)
+def test_a_run_killed_in_a_stage_goes_on_to_the_same_bytes(
+    tmp_path, unbroken, stage, whole_session
+):
+    root = make_workspace(tmp_path / "w")
+    process = start_mosmed("run", "-w", root, "--jobs", 2)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_in(root, stage) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    (os.killpg if whole_session else os.kill)(process.pid, signal.SIGKILL)
+    process.wait()
+
+    result = mosmed("run", "-w", root, "--jobs", 2)
+
+    assert result.exit_code == 3, result.output
+    assert contents(root / "dataset") == unbroken
+    assert not list(root.rglob(".part-*"))
+    again = mosmed_json("run", "-w", root)
+    assert sum(stage["done"] for stage in again["stages"]) == 0
+
+
+def test_a_run_killed_again_and_again_comes_to_the_same_bytes(tmp_path, unbroken):
+    root = make_workspace(tmp_path / "w")
+    for attempt in range(12):
+        process = start_mosmed("run", "-w", root, "--jobs", 2)
+        try:
+            process.wait(timeout=1.2 + 0.35 * attempt)
+            break
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    mosmed("run", "-w", root, "--jobs", 1)
+
+    assert contents(root / "dataset") == unbroken
+
+
+def test_ctrl_c_stops_cleanly_and_says_that_nothing_is_lost(tmp_path):
+    root = make_workspace(tmp_path / "w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mosmedcli", "run", "-w", root, "--jobs", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not is_in(root, "export") and process.poll() is None:
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert process.returncode == 130, said
+    assert "nothing is lost" in said
+    assert "Traceback" not in said
