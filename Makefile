@@ -29,7 +29,7 @@ setup: .venv/dev ## make .venv with mosmed and what its developers need
 
 demo: .venv/runtime ## publish a dataset from sample_dicom/ in demo/dataset
 	rm -rf $(DEMO)
-	$(BIN)/mosmed init $(DEMO) --seed demo --studies 12 --ris sample_dicom/ris_export.xlsx \
+	$(BIN)/mosmed init $(DEMO) --seed 20200301 --studies 12 --ris sample_dicom/ris_export.xlsx \
 	  --pacs sample_dicom/pacs --masks sample_dicom/masks
 	@echo; echo "# the faulty studies of the sample fall out, so the exit status is 3: some failed"
 	$(BIN)/mosmed run -w $(DEMO) || test $$? -eq 3

@@ -31,6 +31,7 @@ from pipelines.selection import Drawn
 from pipelines.standing import State
 
 STUDIES_SHOWN = 3
+PIPE_WIDTH = 140
 MEANING = {"done": "green", "kept": "dim", "excluded": "yellow", "failed": "red", "pending": "cyan"}
 
 
@@ -119,7 +120,7 @@ def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
     for step in drawn.flow:
         unknown = str(step.unknown) if step.unknown else ""
         table.add_row(step.rule, str(step.excluded or ""), unknown, str(step.remaining))
-    out = Console(highlight=False)
+    out = _console()
     out.print(table)
     for title, cells in drawn.unreadable.items():
         out.print(Text(f"{title}: {cells} cells could not be read, and count as unknown", "yellow"))
@@ -135,7 +136,7 @@ def run(session: Session, report: RunReport, *, stage: str = "") -> None:
     if session.as_json:
         _json({**to_jsonable(report), "exit_status": report.exit_status})
         sys.exit(report.exit_status)
-    out = Console(highlight=False)
+    out = _console()
     out.print(_stage_table(report.stages))
     _reasons(out, [(s.stage, reason) for s in report.stages for reason in s.reasons])
     _summary(out, report)
@@ -170,7 +171,7 @@ def folder(session: Session, report: FolderReport) -> None:
     if session.as_json:
         _json({**to_jsonable(report), "exit_status": report.exit_status})
         sys.exit(report.exit_status)
-    out = Console(highlight=False)
+    out = _console()
     for excluded in report.excluded:
         out.print(Text(f"excluded {excluded.public_id}: {excluded.reason}", "yellow"))
     for failed in report.failed:
@@ -195,7 +196,7 @@ def way(session: Session, steps: Sequence[Mapping[str, Any]]) -> None:
         before = step["stage"]
         style = MEANING.get(str(step.get("state", "")), "")
         table.add_row(stage, step["rule"], step["value"], Text(step["outcome"], style))
-    Console(highlight=False).print(table)
+    _console().print(table)
 
 
 def _stage_table(stages: Iterable[StageReport]) -> Table:
@@ -243,6 +244,12 @@ def _table(*columns: str) -> Table:
         justify = "right" if number and len(columns) > 4 else "left"
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     return table
+
+
+def _console() -> Console:
+    """Standard output: as wide as the terminal, or wide enough for a file or a pipe."""
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(highlight=False, soft_wrap=False, width=width)
 
 
 def _json(value: Any) -> None:
