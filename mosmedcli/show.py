@@ -225,7 +225,8 @@ def _reasons(out: Console, reasons: Sequence[tuple[str, Reason]]) -> None:
 
 def _summary(out: Console, report: RunReport) -> None:
     extra = report.opened - report.wanted
-    reserves = f", with {extra} reserves" if extra > 0 else ""
+    reserves = f"; {extra} reserves stood in" if extra > 1 else "; 1 reserve stood in"
+    reserves = reserves if extra > 0 else ""
     out.print(f"{report.opened} studies opened for the {report.wanted} asked for{reserves}")
     for group, places in report.shortfall.items():
         out.print(Text(f"no reserve is left: {places} short ({group})", "yellow"))

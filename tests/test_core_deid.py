@@ -313,3 +313,9 @@ def test_in_big_endian_a_length_byte_is_no_letter():
 
     assert not traces_of_names(["Ivan"]).found_in(content)
     assert traces_of_names(["Ivan"]).found_in(content, is_left_bounded=False)
+
+
+@pytest.mark.parametrize("zeros", ["000000", "00000000.000"])
+def test_a_number_of_nothing_but_zeros_is_nobody_s(zeros):
+    assert not traces_of({zeros}).found_in(f" {zeros} ".encode(), is_left_bounded=True)
+    assert traces_of({"000001"}).found_in(b" 000001 ", is_left_bounded=True)

@@ -368,16 +368,19 @@ def test_a_deflated_file_that_inflates_without_end_is_refused(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("ending", "reversible", "code"),
+    ("ending", "reversible", "flag", "code"),
     [
-        ("201", True, None),
-        ("202", True, None),
-        ("203", True, None),
-        ("203", False, "LOSSY_PIXELS"),
-        ("201", False, "LOSSY_PIXELS"),
+        ("201", True, None, None),
+        ("202", True, None, None),
+        ("203", True, "00", None),
+        ("203", True, None, "LOSSY_PIXELS"),
+        ("203", False, "00", "LOSSY_PIXELS"),
+        ("201", False, None, "LOSSY_PIXELS"),
     ],
 )
-def test_htj2k_is_lossless_by_what_its_codestream_says(tmp_path, ending, reversible, code):
+def test_htj2k_is_lossless_only_where_nothing_speaks_against_it(
+    tmp_path, ending, reversible, flag, code
+):
     voxels = noise_hu(64, 64)
     path = write_slice(tmp_path, voxels)
     dataset = pydicom.dcmread(path)
@@ -386,6 +389,8 @@ def test_htj2k_is_lossless_by_what_its_codestream_says(tmp_path, ending, reversi
     dataset["PixelData"].is_undefined_length = True
     dataset["PixelData"].VR = "OB"
     dataset.file_meta.TransferSyntaxUID = f"1.2.840.10008.1.2.4.{ending}"
+    if flag:
+        dataset.LossyImageCompression = flag
     dataset.save_as(path)
 
     if code:

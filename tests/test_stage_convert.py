@@ -392,6 +392,7 @@ def test_a_mask_on_a_thinned_grid_stays_on_it(source, out, tmp_path, kept, every
 
     mask = read_mask(out / record.mask)
     assert np.array_equal(mask.marked, marked)
+    assert mask.affine_ras[2, 2] == pytest.approx(0.8 * every, abs=1e-4)
     assert mask.affine_ras[2, 3] == pytest.approx(-120 + 0.8 * kept[0], abs=1e-4)
     assert record.decisions[-1].value.startswith(f"{len(kept)} of 12 slices")
 
@@ -465,6 +466,18 @@ def test_every_file_is_in_one_item_and_junk_is_told(tmp_path, out):
     with pytest.raises(ItemError, match="no_preamble") as caught:
         convert.work_plain(items["a/unreadable-files"], ConvertSettings(), out)
     assert caught.value.code == "UNREADABLE_DICOM"
+
+
+def test_screenshots_and_other_modalities_are_excluded_by_what_they_are(shared_data, out):
+    for folder, named in (
+        ("head_phantom_philips/S21570/S4010", "Secondary Capture Image Storage"),
+        ("geometry_bad/slicecount/001", "MR Image Storage"),
+    ):
+        (item,) = convert.find(shared_data / folder)
+        result = convert.work_plain(item, ConvertSettings(), out)
+
+        assert isinstance(result, Excluded)
+        assert named in result.reason
 
 
 def test_a_plain_series_gives_the_voxels_of_the_stage(tmp_path, out):

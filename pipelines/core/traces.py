@@ -1,8 +1,8 @@
 """Which values betray a patient, and whether bytes hold a trace of them.
 
 What is looked for, and how, so that a hit means something:
-- values of fewer than 4 letters and digits are not looked for, nor numbers of fewer than 6 digits,
-  nor words of `VOCABULARY`, which stand in every CT header by right (a patient may be "CHEST");
+- values of fewer than 4 letters and digits are not looked for, nor numbers of fewer than 6 digits
+  or of nothing but zeros, nor words of `VOCABULARY`, which stand in every CT header by right (a patient may be "CHEST");
 - numbers and dates count as whole numbers only, not as part of a longer or a decimal number;
 - text of fewer than 6 letters and digits counts as a whole word, longer text anywhere;
 - names are looked for whole and by their parts, dates in three notations, all in upper, lower and
@@ -113,7 +113,8 @@ def _is_telling(text: str) -> bool:
     letters = sum(character.isalpha() for character in text)
     digits = sum(character.isdigit() for character in text)
     if not letters:
-        return digits >= SHORTEST_NUMBER and text not in OWN_NUMBERS
+        is_nobody_s = text in OWN_NUMBERS or not text.strip("0.-/ ")
+        return digits >= SHORTEST_NUMBER and not is_nobody_s
     words = _WORD.findall(text.upper())
     return letters + digits >= SHORTEST_TEXT and not VOCABULARY.issuperset(words)
 

@@ -98,7 +98,8 @@ class PixelFormat:
 class InstanceHeader:
     """One single-frame CT slice: where it lies, how its pixels are packed, where they stand.
 
-    `instance_number` and `slice_thickness_mm` are None where the file has none. `pixels_at` is the
+    `instance_number` and `slice_thickness_mm` are None where the file has none. `was_lossy` is
+    what LossyImageCompression (0028,2110) claims, None if it keeps silent. `pixels_at` is the
     offset in bytes of the PixelData element, in the inflated form if the file is deflated, and
     `transfer_syntax_uid` is that of this form.
     """
@@ -113,18 +114,14 @@ class InstanceHeader:
     plane: SlicePlane
     pixels: PixelFormat
     transfer_syntax_uid: str
-    was_lossy: bool
+    was_lossy: bool | None
     pixels_at: int
     is_deflated: bool
 
     @property
     def name(self) -> str:
-        """What an error calls the slice: its number, and its file unless a UID names that."""
-        if self.instance_number is None:
-            return self.path.name
-        is_uid = self.path.stem == self.sop_instance_uid
-        number = f"instance {self.instance_number}"
-        return number if is_uid else f"{number} ({self.path.name})"
+        """What an error calls the slice."""
+        return self.plane.label
 
     @property
     def claim(self) -> tuple[object, ...]:
@@ -145,21 +142,30 @@ def read_header(path: Path) -> InstanceHeader:
         raise DicomError("MISSING_ATTRIBUTE", f"{path.name}: TransferSyntaxUID is missing")
     fields = Fields(attributes.dataset, path.name)
     _refuse_other_objects(fields)
+    uid, number = fields.text("SOPInstanceUID"), fields.whole_number("InstanceNumber")
     return InstanceHeader(
         path=path,
-        sop_instance_uid=fields.text("SOPInstanceUID"),
+        sop_instance_uid=uid,
         series_instance_uid=fields.text("SeriesInstanceUID"),
-        instance_number=fields.whole_number("InstanceNumber"),
+        instance_number=number,
         image_type=fields.texts("ImageType"),
         convolution_kernel="\\".join(fields.texts("ConvolutionKernel")) or None,
         slice_thickness_mm=_slice_thickness_mm(fields),
-        plane=_plane(fields),
+        plane=_plane(fields, slice_name(path, uid, number)),
         pixels=_pixel_format(fields),
         transfer_syntax_uid=str(syntax),
-        was_lossy=fields.texts("LossyImageCompression") == ("01",),
+        was_lossy=_was_lossy(fields),
         pixels_at=attributes.pixels_at,
         is_deflated=attributes.is_deflated,
     )
+
+
+def slice_name(path: Path, sop_instance_uid: str, instance_number: int | None) -> str:
+    """What errors call a slice: its number, and its file's name unless that is a UID."""
+    if instance_number is None:
+        return path.name
+    number = f"instance {instance_number}"
+    return number if path.stem == sop_instance_uid else f"{number} ({path.name})"
 
 
 def plain_form(path: Path) -> bytes:
@@ -226,13 +232,18 @@ def _refuse_other_objects(fields: Fields) -> None:
             raise DicomError("UNSUPPORTED_OBJECT", f"{fields.name}: no plain CT slice by {keyword}")
 
 
+def _was_lossy(fields: Fields) -> bool | None:
+    flags = fields.texts("LossyImageCompression")
+    return "01" in flags if flags else None
+
+
 def _slice_thickness_mm(fields: Fields) -> float | None:
     if not fields.texts("SliceThickness"):
         return None
     return fields.numbers("SliceThickness", 1, POSITION_LIMIT_MM)[0]
 
 
-def _plane(fields: Fields) -> SlicePlane:
+def _plane(fields: Fields, label: str) -> SlicePlane:
     x, y, z = fields.numbers("ImagePositionPatient", 3, POSITION_LIMIT_MM)
     rx, ry, rz, cx, cy, cz = fields.numbers("ImageOrientationPatient", 6, 1 + UNIT_TOLERANCE)
     skew = (rx * rx + ry * ry + rz * rz - 1, cx * cx + cy * cy + cz * cz - 1)
@@ -242,7 +253,7 @@ def _plane(fields: Fields) -> SlicePlane:
     if min(between_rows, between_columns) < 1e-3:
         raise fields.bad("PixelSpacing", "is not positive")
     return SlicePlane(
-        label=fields.name,
+        label=label,
         image_position_lps_mm=(x, y, z),
         row_cosines=(rx, ry, rz),
         column_cosines=(cx, cy, cz),

@@ -42,6 +42,10 @@ JPEG2000_DECODERS: Mapping[str, str] = MappingProxyType(
         "1.2.840.10008.1.2.4.203": "htj2k_decode",
     }
 )
+EITHER_SYNTAXES = frozenset({"1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203"})
+"""Lossless or not, and the codestream cannot prove it: a reversible wavelet may have been cut to a
+rate. Such a frame is lossless only if LossyImageCompression says so."""
+
 CODEC_ERRORS = (RuntimeError, ValueError, TypeError, MemoryError)
 """What imagecodecs raises: its own errors are RuntimeErrors."""
 
@@ -62,7 +66,8 @@ def decode(header: InstanceHeader, *, allow_lossy: bool = False) -> Slice:
     Raises DicomError UNSUPPORTED_SYNTAX, TRUNCATED_FILE, BAD_PIXELS, LOSSY_PIXELS, HU_OUT_OF_RANGE.
     """
     stored, is_reversible = _read_stored(header)
-    is_lossy = header.was_lossy or not is_reversible
+    may_be_lossy = header.transfer_syntax_uid in EITHER_SYNTAXES and header.was_lossy is None
+    is_lossy = bool(header.was_lossy) or may_be_lossy or not is_reversible
     if is_lossy and not allow_lossy:
         message = f"{header.name}: the pixels were compressed with loss"
         raise DicomError("LOSSY_PIXELS", message)
