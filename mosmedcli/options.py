@@ -66,7 +66,7 @@ class Session:
     @contextmanager
     def run(self) -> "Iterator[Run]":
         """A run on the locked workspace, with its progress on stderr and its log in private/."""
-        from mosmedcli.show import Progress
+        from mosmedcli.progress import Progress
         from pipelines.run import Run
 
         workspace = self.workspace()

@@ -20,8 +20,8 @@ def folder_arguments(command: F) -> F:
     """IN and OUT, for a stage that also works without a workspace."""
     for decorate in (
         click.option("--overwrite", is_flag=True, help="Replace files in OUT that are different."),
-        click.argument("out_folder", metavar="OUT]", type=NEW_FOLDER, required=False),
-        click.argument("in_folder", metavar="[IN", type=EXISTING_FOLDER, required=False),
+        click.argument("out_folder", metavar="OUT", type=NEW_FOLDER, required=False),
+        click.argument("in_folder", metavar="IN", type=EXISTING_FOLDER, required=False),
     ):
         command = decorate(command)
     return command
@@ -176,13 +176,14 @@ def _run_either(
         refuse_half_a_pair(in_folder, out_folder)
         _run_stage(session, stage)
         return
+    from mosmedcli.progress import Progress
     from pipelines.plain import FOLDER_STAGES, run_folder
 
     if session.dry_run:
         items = FOLDER_STAGES[stage].find(in_folder.absolute())
         show.folder_plan(session, stage, items)
         return
-    with show.Progress() as progress:
+    with Progress() as progress:
         report = run_folder(
             FOLDER_STAGES[stage],
             (in_folder, out_folder),

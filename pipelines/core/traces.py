@@ -2,7 +2,8 @@
 
 What is looked for, and how, so that a hit means something:
 - values of fewer than 4 letters and digits are not looked for, nor numbers of fewer than 6 digits
-  or of nothing but zeros, nor words of `VOCABULARY`, which stand in every CT header by right (a patient may be "CHEST");
+  or of nothing but zeros, nor words of `VOCABULARY`, which stand in every CT header by right (a
+  patient may be "CHEST");
 - numbers and dates count as whole numbers only, not as part of a longer or a decimal number;
 - text of fewer than 6 letters and digits counts as a whole word, longer text anywhere;
 - names are looked for whole and by their parts, dates in three notations, all in upper, lower and
