@@ -15,7 +15,10 @@ from mosmedcli.options import EXISTING_FILE, EXISTING_FOLDER, NEW_FOLDER, Sessio
 @click.option("--studies", type=click.IntRange(min=1), help="How many studies to publish.")
 @click.option("--seed", help="The seed of the draw; a random one, if not given.")
 def init(folder: Path, **given: object) -> None:
-    """Make a workspace: a commented mosmed.toml, and the secret key in private/.
+    """Make a workspace: its settings and its key.
+
+    The settings stand in a commented mosmed.toml, the secret key lies in private/. The columns of
+    the RIS that were recognised are shown.
 
     \b
     Example:
@@ -29,11 +32,11 @@ def init(folder: Path, **given: object) -> None:
 @click.command()
 @session_options
 def run(session: Session) -> None:
-    """Do everything that is pending: select, export, anonymize, convert, thin, build-registry.
+    """Do everything that is pending, to the end.
 
-    Killed at any moment, it goes on where it was. A study that falls out is replaced by the next
-    reserve, so that as many as were asked for are published; what failed is tried again at each
-    call.
+    That is select, export, anonymize, convert, thin and build-registry. Killed at any moment,
+    it goes on where it was. A study that falls out is replaced by the next reserve, so that as
+    many as were asked for are published; what failed is tried again at each call.
 
     \b
     Example:
@@ -56,7 +59,7 @@ def run(session: Session) -> None:
 @click.command()
 @session_options
 def status(session: Session) -> None:
-    """Show each stage: done, excluded, failed and pending, with the reasons.
+    """Show what each stage has done, with reasons.
 
     \b
     Example:
@@ -73,7 +76,7 @@ def status(session: Session) -> None:
 @click.argument("study")
 @session_options
 def why(session: Session, study: str) -> None:
-    """Show one study's way: every decision, with its rule and value.
+    """Show one study's way, decision by decision.
 
     STUDY is its number in the dataset (study_0001 or 1), its pseudonym, or, for the owner of the
     workspace, its accession number. It also explains why a row of the RIS was never drawn.
@@ -101,7 +104,9 @@ def why(session: Session, study: str) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other people.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True)
 def sample(out: Path, studies: int | None, seed: int, jobs: int) -> None:
-    """Make a synthetic hospital: a RIS export, a PACS folder and masks of people who never were.
+    """Make a synthetic hospital to try mosmed on.
+
+    It has a RIS export, a PACS folder and masks, of people who never were.
 
     \b
     Examples:

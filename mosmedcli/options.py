@@ -125,7 +125,7 @@ def session_options(command: F) -> F:
             jobs=jobs or _processors(),
             dry_run=dry_run,
             as_json=as_json,
-            flags={name: value for name, value in flags.items() if value is not None},
+            flags={name: _absolute(value) for name, value in flags.items() if value is not None},
         )
         return command(session, *args, **rest)
 
@@ -139,14 +139,15 @@ def setting(flag: str, name: str, **options: Any) -> Callable[[F], F]:
     field = type(stage).__dataclass_fields__[key]
     default = getattr(stage, key)
     shown = ", ".join(default) if isinstance(default, tuple) else default
-    return click.option(
-        flag,
-        name.replace(".", "__"),
-        default=None,
-        show_default=str(shown) if shown not in (None, "") else False,
-        help=field.metadata["meaning"],
-        **options,
-    )
+    is_plain = shown is None or shown is False or shown == ""
+    said = "" if is_plain else f"  [default: {shown}]"
+    meaning = field.metadata["meaning"] + said
+    return click.option(flag, name.replace(".", "__"), default=None, help=meaning, **options)
+
+
+def _absolute(value: Any) -> Any:
+    """A path on the command line starts at the current folder, not at that of mosmed.toml."""
+    return value.absolute() if isinstance(value, Path) else value
 
 
 def _processors() -> int:

@@ -20,8 +20,8 @@ def folder_arguments(command: F) -> F:
     """IN and OUT, for a stage that also works without a workspace."""
     for decorate in (
         click.option("--overwrite", is_flag=True, help="Replace files in OUT that are different."),
-        click.argument("out_folder", metavar="OUT", type=NEW_FOLDER, required=False),
-        click.argument("in_folder", metavar="IN", type=EXISTING_FOLDER, required=False),
+        click.argument("out_folder", metavar="[OUT]", type=NEW_FOLDER, required=False),
+        click.argument("in_folder", metavar="[IN]", type=EXISTING_FOLDER, required=False),
     ):
         command = decorate(command)
     return command
@@ -54,10 +54,11 @@ def select(session: Session) -> None:
 @setting("--masks", "export.masks", type=EXISTING_FOLDER)
 @session_options
 def export(session: Session) -> None:
-    """Copy the drawn studies out of the PACS folder, and choose the series.
+    """Copy the drawn studies out of the PACS folder.
 
-    A study that is missing, incomplete or without a fitting series falls out with its reason, and
-    the next reserve takes its place. Nothing in the PACS folder is ever changed.
+    One series of each is chosen by the rules under [export] in mosmed.toml. A study that is
+    missing, incomplete or without a fitting series falls out with its reason, and the next
+    reserve takes its place. Nothing in the PACS folder is ever changed.
 
     \b
     Example:
@@ -73,10 +74,11 @@ def export(session: Session) -> None:
 def anonymize(
     session: Session, in_folder: Path | None, out_folder: Path | None, *, overwrite: bool
 ) -> None:
-    """Take the identity out of the chosen series (PS3.15 basic profile).
+    """Take the identity out of the chosen series.
 
-    With IN and OUT it works on plain folders; the key is then ./mosmed.key unless --key names
-    another, and is made when it is not there. Keep it: the same key gives the same pseudonyms.
+    The rules are those of the basic confidentiality profile (PS3.15 Annex E). With IN and OUT
+    it works on plain folders; the key is then ./mosmed.key unless --key names another, and is
+    made when it is not there. Keep it: the same key gives the same pseudonyms.
 
     \b
     Examples:
@@ -96,7 +98,7 @@ def anonymize(
 def convert(
     session: Session, in_folder: Path | None, out_folder: Path | None, *, overwrite: bool
 ) -> None:
-    """Convert DICOM series to NIfTI volumes in Hounsfield units.
+    """Convert the series to NIfTI volumes in HU.
 
     What is not one evenly stepped volume is refused with a code that names the fault; no voxel
     is ever interpolated or guessed.
@@ -118,10 +120,10 @@ def convert(
 def thin(
     session: Session, in_folder: Path | None, out_folder: Path | None, *, overwrite: bool
 ) -> None:
-    """Keep every 10th slice, as published: InstanceNumber % 10 = 0.
+    """Keep every 10th slice, as MosMedData did.
 
-    Spacing and origin follow, so that a kept voxel stays where it was in the patient. Masks are
-    thinned with their image.
+    Those are kept whose InstanceNumber is a multiple of 10. Spacing and origin follow, so that
+    a kept voxel stays where it was in the patient. Masks are thinned with their image.
 
     \b
     Examples:
@@ -136,9 +138,10 @@ def thin(
 @setting("--licence", "registry.licence")
 @session_options
 def build_registry(session: Session) -> None:
-    """Number the studies and publish them in dataset/, with the registry.
+    """Number the studies and publish them.
 
-    The folder appears whole or not at all, and is the same to the byte for the same studies.
+    The registry, the volumes, the masks, README and LICENSE come to dataset/. The folder
+    appears whole or not at all, and is the same to the byte for the same studies.
 
     \b
     Example:

@@ -1,24 +1,24 @@
 """Whole commands through the command line: help, errors, settings, exit statuses."""
 
+import json
+import re
 import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
 from mosmedcli.main import main
 from pipelines.chain import STAGE_NAMES
+from pipelines.core.errors import MosmedError
+from pipelines.core.faults import FAULTS
+from tests.workspaces import SAMPLE, contents, make_workspace, mosmed, mosmed_json
 
 HEAVY = ("pydicom", "SimpleITK", "nibabel", "pandas", "numpy", "deid", "imagecodecs", "rich")
 
 
-def invoke(*args):
-    return CliRunner().invoke(main, [str(arg) for arg in args])
-
-
 @pytest.mark.parametrize("command", list(main.commands))
 def test_every_command_has_help_with_an_example(command):
-    result = invoke(command, "--help")
+    result = mosmed(command, "--help")
 
     assert result.exit_code == 0
     assert f"mosmed {command} " in result.output
@@ -43,8 +43,191 @@ def test_help_loads_no_heavy_library():
 
 
 def test_a_command_outside_a_workspace_says_how_to_make_one(tmp_path):
-    result = invoke("status", "-w", tmp_path)
+    result = mosmed("status", "-w", tmp_path)
 
     assert result.exit_code == 1
     assert "no mosmed.toml here" in result.output
     assert "mosmed init" in result.output
+
+
+def test_a_command_before_its_time_names_the_one_to_run_first(tmp_path):
+    root = make_workspace(tmp_path / "w")
+
+    result = mosmed("export", "-w", root)
+
+    assert result.exit_code == 1
+    assert "next: Run: mosmed select" in result.output
+    mosmed("select", "-w", root)
+    assert "mosmed run" in mosmed("build-registry", "-w", root).output
+
+
+def test_init_shows_what_it_recognised_and_never_touches_a_workspace(tmp_path):
+    root = make_workspace(tmp_path / "w")
+    before = contents(root)
+
+    again = mosmed("init", root, "--studies", 3)
+
+    assert again.exit_code == 2
+    assert "is there already" in again.output
+    assert contents(root) == before
+    new = mosmed("init", tmp_path / "new", "--ris", SAMPLE / "ris_export.xlsx")
+    assert "Номер исследования" in new.output
+    assert "accession_number" in new.output
+    assert (tmp_path / "new" / "private" / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_two_workspaces_do_not_share_a_seed_or_a_key(tmp_path):
+    for name in ("a", "b"):
+        mosmed("init", tmp_path / name)
+
+    for name in ("mosmed.toml", "private/key"):
+        assert (tmp_path / "a" / name).read_text() != (tmp_path / "b" / name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "status"),
+    [
+        ("[thn]", "Did you mean `thin`?", 2),
+        ("[thin]\nevry = 1", "Did you mean `every`?", 2),
+        ("[select]\nris = 'none.xlsx'", "none.xlsx", 2),
+        ("", "ris", 2),
+    ],
+)
+def test_a_wrong_setting_ends_with_status_2_and_the_way_out(tmp_path, text, said, status):
+    (tmp_path / "mosmed.toml").write_text(text)
+
+    result = mosmed("run", "-w", tmp_path)
+
+    assert result.exit_code == status, result.output
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_pacs_folder_that_is_not_there_is_named(tmp_path):
+    root = make_workspace(tmp_path / "w")
+    text = (root / "mosmed.toml").read_text()
+    (root / "mosmed.toml").write_text(text.replace(str(SAMPLE / "pacs"), "/no/such/folder"))
+
+    result = mosmed("run", "-w", root)
+
+    assert result.exit_code == 1
+    assert "/no/such/folder" in result.output
+
+
+def test_paths_on_the_command_line_start_at_the_current_folder(tmp_path, monkeypatch):
+    root = make_workspace(tmp_path / "w", pacs=tmp_path)
+    monkeypatch.chdir(SAMPLE)
+    mosmed("select", "-w", root)
+
+    report = mosmed_json("export", "-w", root, "--pacs", "pacs", "--jobs", 1)
+
+    assert report["stages"][0]["done"] == 12
+
+
+def test_the_environment_and_flags_reach_the_stages(tmp_path, monkeypatch):
+    root = make_workspace(tmp_path / "w")
+    monkeypatch.setenv("MOSMED_SELECT_STUDIES", "5")
+    monkeypatch.setenv("MOSMED_WORKSPACE", str(root))
+
+    assert mosmed_json("select")["drawn"] == 5
+    assert mosmed_json("select", "--studies", 3)["drawn"] == 3
+
+
+def test_an_unexpected_error_ends_without_a_traceback_on_the_screen(tmp_path, monkeypatch):
+    def surprise(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("mosmedcli.start.start", surprise)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    result = mosmed("init", tmp_path / "w")
+
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    (log,) = tmp_path.glob("mosmed-*.log")
+    assert "ZeroDivisionError" in log.read_text()
+
+
+def test_every_fault_has_a_meaning_and_a_next_step_and_is_raised_somewhere():
+    source = "".join(path.read_text() for path in (SAMPLE.parent / "pipelines").rglob("*.py"))
+    raised = set(re.findall(r'Error\(\s*"([A-Z_]+)"', source))
+    assert raised <= set(FAULTS)
+    for code, fault in FAULTS.items():
+        assert fault.meaning, code
+        assert fault.hint.endswith((".", "?")), code
+        assert source.count(f'"{code}"') > 1, f"{code} is never raised"
+
+
+def test_every_error_class_has_its_exit_status():
+    def family(cls):
+        return [cls, *(below for child in cls.__subclasses__() for below in family(child))]
+
+    statuses = {cls.__name__: cls.exit_status for cls in family(MosmedError)}
+    assert statuses == {
+        "MosmedError": 1,
+        "SettingsError": 2,
+        "WorkspaceError": 1,
+        "PeerError": 1,
+        "CodedError": 3,
+        "ItemError": 3,
+        "DicomError": 3,
+        "GeometryError": 3,
+        "PrivacyError": 4,
+    }
+
+
+@pytest.fixture(scope="module")
+def plain(shared_data, tmp_path_factory):
+    """A real chest study through the three stages that work on plain folders."""
+    root = tmp_path_factory.mktemp("plain")
+    key = root / "k"
+    runs = [
+        mosmed_json("anonymize", shared_data / "chest_siemens_8mm", root / "a", "--key", key),
+        mosmed_json("convert", root / "a", root / "b"),
+        mosmed_json("thin", root / "b", root / "c"),
+    ]
+    return root, runs
+
+
+def test_three_stages_work_on_plain_folders(plain):
+    root, (anonymized, converted, thinned) = plain
+
+    assert (anonymized["found"], len(anonymized["done"]), len(anonymized["excluded"])) == (4, 2, 2)
+    assert len(converted["done"]) == len(thinned["done"]) == 2
+    assert [run["exit_status"] for run in plain[1]] == [0, 0, 0]
+    assert len(list((root / "c").rglob("*.nii.gz"))) == 2
+    assert not list(root.rglob(".part-*"))
+
+
+def test_what_lies_in_out_is_kept_if_it_is_the_same_and_never_replaced_unasked(plain):
+    root, _ = plain
+    before = contents(root / "c")
+
+    same = mosmed_json("thin", root / "b", root / "c")
+    other = mosmed_json("thin", root / "b", root / "c", "--every", 5)
+
+    assert len(same["kept"]) == 2
+    assert {failed["code"] for failed in other["failed"]} == {"OUTPUT_EXISTS"}
+    assert contents(root / "c") == before
+    replaced = mosmed_json("thin", root / "b", root / "c", "--every", 5, "--overwrite")
+    assert len(replaced["done"]) == 2
+    mosmed_json("thin", root / "b", root / "c", "--overwrite")
+    assert contents(root / "c") == before
+
+
+def test_out_may_not_lie_in_in(tmp_path):
+    result = mosmed("convert", tmp_path, tmp_path / "out")
+
+    assert result.exit_code == 2
+    assert "Choose an OUT outside of IN" in result.output
+    assert mosmed("convert", tmp_path).exit_code == 2
+
+
+def test_a_sample_of_any_size_can_be_run_where_it_lies(tmp_path):
+    made = mosmed("sample", tmp_path / "twin", "--studies", 8, "--seed", 3)
+    assert "next: mosmed run -w" in made.output
+
+    report = json.loads(mosmed("run", "-w", tmp_path / "twin", "--json").stdout)
+
+    assert report["published"] == 8
+    assert report["shortfall"] == {}
