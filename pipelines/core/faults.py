@@ -120,10 +120,6 @@ FAULTS: dict[str, Fault] = {
         "thinning keeps no slice",
         "The series is shorter than `every` under [thin]: exclude it or thin less.",
     ),
-    "UNEVEN_THINNING": Fault(
-        "the kept slices would not be evenly stepped",
-        'Set `by = "position"` under [thin], or exclude the study.',
-    ),
     "NO_INSTANCE_NUMBERS": Fault(
         "the volume comes without its slices' instance numbers",
         "Keep the .json that `mosmed convert` wrote beside the volume, or use `--by position`.",
