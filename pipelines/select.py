@@ -230,9 +230,8 @@ def _keep_earliest(frame: _Frame) -> None:
 def _take_first(
     frame: _Frame, settings: SelectSettings, rules: Mapping[str, Rule], pseudonyms: Pseudonyms
 ) -> Selection:
-    places = Counter(_places(settings))
-    for group, extra in _reserves(settings).items():
-        places[group] += extra
+    # each category has all the reserves: in proportion, a rare one would have next to none
+    places = Counter({group: n + settings.reserves for group, n in _places(settings).items() if n})
     seed = settings.seed.encode("utf-8", "surrogatepass")
     ranked = sorted((_rank(seed, row), study_number(row), row) for row in frame.rows)
     drawn, candidates = [], []
@@ -258,15 +257,6 @@ def _rank(seed: bytes, row: RisRow) -> int:
 
 def _places(settings: SelectSettings) -> dict[str, int]:
     return dict(settings.quota) or {ALL: settings.studies}
-
-
-def _reserves(settings: SelectSettings) -> dict[str, int]:
-    """The reserves of each group, in proportion to its places, rounded up."""
-    places = _places(settings)
-    total = sum(places.values())
-    return {
-        group: -(-settings.reserves * n // total) if total else 0 for group, n in places.items()
-    }
 
 
 def _group(category: Category | None, settings: SelectSettings) -> str:

@@ -411,14 +411,14 @@ def categories(count, **shares):
     return [passing(at, category=kind) for at, kind in enumerate(kinds)]
 
 
-def test_a_quota_is_drawn_in_each_category_with_reserves_in_proportion():
+def test_a_quota_is_drawn_in_each_category_and_each_has_all_the_reserves():
     rows = categories(60, CT_0=20, CT_1=30, CT_4=2, CT_2=8)
-    quota = {"CT-0": 4, "CT-1": 8, "CT-4": 5}
+    quota = {"CT-0": 4, "CT-1": 8, "CT-2": 0, "CT-4": 5}
 
     candidates = select(rows, quota=quota, reserves=6).candidates
 
     kinds = Counter(candidate.category for candidate in candidates)
-    assert kinds == {"CT-0": 4 + 2, "CT-1": 8 + 3, "CT-4": 2}
+    assert kinds == {"CT-0": 4 + 6, "CT-1": 8 + 6, "CT-4": 2}
     assert [each.rank for each in candidates] == sorted(each.rank for each in candidates)
 
 

@@ -61,7 +61,9 @@ class SelectSettings:
     sheet: str = knob("", "The sheet of the .xlsx to read; empty for the first one.")
     studies: int = knob(1110, "How many studies to publish.", minimum=1)
     reserves: int = knob(
-        1000, "How many more to rank, to stand in for studies that fall out.", minimum=0
+        1000,
+        "How many more to rank (of each category in a quota), to stand in for those that fall out.",
+        minimum=0,
     )
     seed: str = knob("mosmed", "Any text: the same seed draws the same studies from the same RIS.")
     rules: tuple[str, ...] = knob(
