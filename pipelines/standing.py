@@ -68,6 +68,7 @@ class Standings:
         self._tried: set[tuple[str, str]] = set()
         self._whole: dict[tuple[str, str], bool] = {}
         self._outside: dict[tuple[str, str], str] = {}
+        self._trails: dict[str, dict[frozenset[str], list[Standing]]] = {}
 
     def folder(self, stage: Stage) -> Path:
         """Where a stage keeps its results."""
@@ -75,6 +76,13 @@ class Standings:
 
     def trail(self, candidate: Candidate, *, retry: Collection[str] = ()) -> list[Standing]:
         """The stages a study has been through, the last one being where it stands."""
+        trails = self._trails.setdefault(candidate.public_id, {})
+        key = frozenset(retry)
+        if key not in trails:
+            trails[key] = self._walk(candidate, retry)
+        return trails[key]
+
+    def _walk(self, candidate: Candidate, retry: Collection[str]) -> list[Standing]:
         record: Any = candidate
         source = self._workspace.archive
         outputs: Outputs | None = None
@@ -172,6 +180,7 @@ class Standings:
         )
         self._tried.add((stage.name, public_id))
         self._whole[stage.name, public_id] = outcome is Outcome.DONE
+        self._trails.pop(public_id, None)
         return outcome
 
     def _state_at(

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Mapping
 from datetime import date
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,10 +56,15 @@ def _decode(hint: Any, value: Any) -> Any:
     if origin in (dict, Mapping):
         _, item_hint = typing.get_args(hint)
         return {key: _decode(item_hint, item) for key, item in value.items()}
-    if dataclasses.is_dataclass(hint):
-        hints = typing.get_type_hints(hint)
-        return hint(**{name: _decode(hints[name], item) for name, item in value.items()})  # type: ignore[operator]
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        hints = _type_hints(hint)
+        return hint(**{name: _decode(hints[name], item) for name, item in value.items()})
     return _decode_plain(hint, value)
+
+
+@cache
+def _type_hints(kind: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _decode_plain(hint: Any, value: Any) -> Any:

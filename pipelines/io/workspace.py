@@ -138,8 +138,18 @@ def is_whole(folder: Path, outputs: Outputs) -> bool:
     """Whether the folder still holds what was sealed, by number and size of the files."""
     if not folder.is_dir():
         return False
-    sizes = [path.stat().st_size for path in _files(folder)]
+    sizes = list(_sizes(folder))
     return (len(sizes), sum(sizes)) == (outputs.files, outputs.size_bytes)
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    """The sizes of all files below a folder; a thousand studies are looked at before each run."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _sizes(Path(entry.path))
+            elif entry.is_file():
+                yield entry.stat().st_size
 
 
 def swap_in(made: Path, place: Path) -> None:
