@@ -67,9 +67,7 @@ def status(session: Session) -> None:
     """
     from mosmedcli import show
 
-    with session.run() as work:
-        report = work.report()
-    show.run(session, report)
+    show.run(session, session.look().report())
 
 
 @click.command()
@@ -89,9 +87,7 @@ def why(session: Session, study: str) -> None:
     from mosmedcli import show
     from pipelines.way import way_of
 
-    with session.run() as work:
-        steps = way_of(work, study)
-    show.way(session, steps)
+    show.way(session, way_of(session.look(), study))
 
 
 @click.command()

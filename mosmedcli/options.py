@@ -63,6 +63,14 @@ class Session:
         file = Path.cwd() / "mosmed.toml"
         return load_settings("", file=file, environment=os.environ, flags=self.flags)
 
+    def look(self) -> "Run":
+        """A run that only looks, and may do so while another process works."""
+        from mosmedcli.progress import Progress
+        from pipelines.run import Run
+
+        workspace = self.workspace()
+        return Run(workspace, self.settings(workspace), Progress(), jobs=0)
+
     @contextmanager
     def run(self) -> "Iterator[Run]":
         """A run on the locked workspace, with its progress on stderr and its log in private/."""

@@ -64,9 +64,10 @@ def run(session: Session, report: RunReport, *, stage: str = "") -> None:
     out.print(_stage_table(report.stages))
     _reasons(out, [(s.stage, reason) for s in report.stages for reason in s.reasons])
     _summary(out, report)
-    following = STAGE_NAMES[STAGE_NAMES.index(stage) + 1] if stage else ""
-    if following:
-        _next(session, following)
+    if stage:
+        _next(session, STAGE_NAMES[STAGE_NAMES.index(stage) + 1])
+    elif report.published:
+        _next(session, "why study_0001")
     sys.exit(report.exit_status)
 
 

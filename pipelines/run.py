@@ -38,13 +38,13 @@ class Listener(Protocol):
 
 
 class Run:
-    """One command's work on a workspace that it has locked."""
+    """One command's work on a workspace: locked, or just looked at with `jobs=0`."""
 
     def __init__(
         self, workspace: Workspace, settings: Settings, listener: Listener, *, jobs: int = 1
     ) -> None:
         self.workspace = workspace
-        self.settings = with_key(workspace, settings)
+        self.settings = with_key(workspace, settings, is_new=jobs > 0)
         self._listener = listener
         self._jobs = jobs
         self._drawn: Drawn | None = None
@@ -166,11 +166,18 @@ class Run:
         refresh(pacs, folder / INDEX_NAME, jobs=self._jobs, progress=self._listener.indexed)
 
 
-def with_key(workspace: Workspace, settings: Settings) -> Settings:
-    """The settings with the key of the pseudonyms; a workspace without one is given one."""
+def with_key(workspace: Workspace, settings: Settings, *, is_new: bool) -> Settings:
+    """The settings with the key of the pseudonyms; a workspace that is new is given one.
+
+    Raises WorkspaceError for a workspace without a key where none may be made.
+    """
     if settings.anonymize.key is not None:
         return settings
     if not workspace.key.exists():
+        if not is_new:
+            raise WorkspaceError(
+                f"{workspace.root}: nothing has been done here yet", hint="Run: mosmed select"
+            )
         workspace.make_folders()
         make_key(workspace.key)
     return dataclasses.replace(

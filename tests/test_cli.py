@@ -11,6 +11,7 @@ from mosmedcli.main import main
 from pipelines.chain import STAGE_NAMES
 from pipelines.core.errors import MosmedError
 from pipelines.core.faults import FAULTS
+from pipelines.io.workspace import Workspace
 from tests.workspaces import SAMPLE, contents, make_workspace, mosmed, mosmed_json
 
 HEAVY = ("pydicom", "SimpleITK", "nibabel", "pandas", "numpy", "deid", "imagecodecs", "rich")
@@ -74,6 +75,17 @@ def test_init_shows_what_it_recognised_and_never_touches_a_workspace(tmp_path):
     assert "Номер исследования" in new.output
     assert "accession_number" in new.output
     assert (tmp_path / "new" / "private" / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_status_and_why_look_on_while_another_process_works(tmp_path):
+    root = make_workspace(tmp_path / "w")
+    mosmed("select", "-w", root)
+
+    with Workspace(root).locked():
+        assert mosmed("status", "-w", root).exit_code == 0
+        assert mosmed("why", "MH20-00417", "-w", root).exit_code == 0
+        assert mosmed("export", "-w", root).exit_code == 1
+    assert mosmed("status", "-w", tmp_path).exit_code == 1
 
 
 def test_two_workspaces_do_not_share_a_seed_or_a_key(tmp_path):
