@@ -1,6 +1,5 @@
 """A stage on plain folders, without a workspace: IN is read, OUT gets only whole files."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from pipelines import anonymize, convert, thin
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Excluded, Failed, FolderItem
-from pipelines.io.workspace import TEMPORARY_PREFIX, sha256_of, sync_folder
+from pipelines.io.workspace import scratch_in, sha256_of, sync_folder
 from pipelines.runner import Result, Task, Workers
 
 
@@ -72,32 +71,31 @@ def run_folder(
             hint="Choose an OUT outside of IN: IN is not touched.",
         )
     items = stage.find(in_folder)
-    out_folder.mkdir(parents=True, exist_ok=True)
-    scratch = out_folder / f"{TEMPORARY_PREFIX}mosmed"
-    tasks = (
-        Task(
-            public_id=item.name,
-            work=stage.work,
-            arguments=(item, settings),
-            folder=scratch / str(number),
-        )
-        for number, item in enumerate(items)
-    )
-    folder_of = {item.name: scratch / str(number) for number, item in enumerate(items)}
     results: dict[str, str | Excluded | Failed] = {}
-    try:
-        with Workers(jobs) as workers:
-            for result in workers.run(tasks):
-                value = result.value
-                if not isinstance(value, Excluded | Failed):
-                    value = _move(folder_of[result.public_id], out_folder, overwrite=overwrite)
-                if isinstance(value, Path):
-                    value = _already_there(result.public_id, value)
-                results[result.public_id] = value
-                ended(len(items), result)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with scratch_in(out_folder) as scratch, Workers(jobs, presence=scratch) as workers:
+        tasks = {
+            item.name: Task(
+                public_id=item.name,
+                work=stage.work,
+                arguments=(item, settings),
+                folder=scratch / str(number),
+            )
+            for number, item in enumerate(items)
+        }
+        for result in workers.run(tasks.values()):
+            made = tasks[result.public_id].folder
+            results[result.public_id] = _settled(result, made, out_folder, overwrite=overwrite)
+            ended(len(items), result)
     return _report(stage.name, len(items), results)
+
+
+def _settled(
+    result: Result, made: Path, out_folder: Path, *, overwrite: bool
+) -> str | Excluded | Failed:
+    if isinstance(result.value, Excluded | Failed):
+        return result.value
+    moved = _move(made, out_folder, overwrite=overwrite)
+    return _already_there(result.public_id, moved) if isinstance(moved, Path) else moved
 
 
 def _move(made: Path, out_folder: Path, *, overwrite: bool) -> str | Path:

@@ -68,7 +68,7 @@ class Run:
         """Run these stages for every study that is in, until none of them is pending there."""
         standings = self.standings()
         is_indexed = False
-        with Workers(self._jobs) as workers:
+        with Workers(self._jobs, presence=self.workspace.private) as workers:
             while pending := self._pending(stages):
                 if pending[0].stage is EXPORT and not is_indexed:
                     self._index()

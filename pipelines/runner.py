@@ -6,6 +6,7 @@ it had with it. Only the full disk stops everything.
 """
 
 import errno
+import fcntl
 import logging
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,9 @@ log = logging.getLogger(__name__)
 
 IN_FLIGHT_PER_JOB = 2
 """Enough that no worker waits, few enough that a stop loses little."""
+
+WATCH_SECONDS = 0.2
+"""How often a worker looks whether the process that started it is still there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +113,15 @@ def _failed(
 class Workers:
     """Where tasks run: in this process for one job, else in a pool that is started once."""
 
-    def __init__(self, jobs: int, *, start: Callable[[int], Executor] | None = None) -> None:
+    def __init__(
+        self,
+        jobs: int,
+        *,
+        start: Callable[[int], Executor] | None = None,
+        presence: Path | None = None,
+    ) -> None:
         self.jobs = jobs
-        self._start = start or start_processes
+        self._start = start or partial(start_processes, presence=presence)
         self._executor: Executor | None = None
 
     def __enter__(self) -> "Workers":
@@ -187,28 +198,39 @@ class Workers:
             self._executor = None
 
 
-def start_processes(jobs: int) -> ProcessPoolExecutor:
-    """A pool of processes that hold no lock of ours and do not outlive this process."""
+def start_processes(jobs: int, *, presence: Path | None = None) -> ProcessPoolExecutor:
+    """A pool of processes that do not outlive this one by more than a moment.
+
+    They hold a shared lock on the folder `presence` for as long as they live, so that whoever comes
+    after a run that was killed can wait for the last of them.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pipelines.chain"])
     return ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_die_with_parent, initargs=(os.getpid(),)
+        jobs, mp_context=context, initializer=_begin_worker, initargs=(os.getpid(), presence)
     )
 
 
-def _die_with_parent(parent: int) -> None:
-    """End this worker soon after the process that started the run is killed.
+def _begin_worker(parent: int, presence: Path | None) -> None:
+    """Show that this worker lives, and end it soon after the process that started it is killed.
 
     Ctrl-C is for that process alone: a worker finishes what it has in hand.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if presence is not None:
+        fcntl.flock(os.open(presence, os.O_RDONLY), fcntl.LOCK_SH)
+    _end_if_gone(parent)  # from here on the lock was taken before the parent's death
 
     def watch() -> None:
         while True:
-            try:
-                os.kill(parent, 0)
-            except ProcessLookupError:
-                os._exit(1)
-            time.sleep(0.2)
+            time.sleep(WATCH_SECONDS)
+            _end_if_gone(parent)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _end_if_gone(process: int) -> None:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        os._exit(1)

@@ -46,6 +46,7 @@ def test_a_run_killed_in_a_stage_goes_on_to_the_same_bytes(
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not is_in(root, stage) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
+    assert process.poll() is None, f"the run ended before it was met in {stage}"
     (os.killpg if whole_session else os.kill)(process.pid, signal.SIGKILL)
     process.wait()
 

@@ -1,12 +1,19 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from pipelines.core.errors import GeometryError, PrivacyError, WorkspaceError
 from pipelines.core.model import Excluded, Failed
+from pipelines.io.workspace import wait_for_workers
 from pipelines.runner import Task, Workers, attempt
+
+REPOSITORY = Path(__file__).parents[1]
 
 
 def write_name(name, folder):
@@ -103,3 +110,30 @@ def test_a_full_disk_stops_everything(tmp_path):
         list(workers.run([task(tmp_path, fill_the_disk), task(tmp_path, write_name, "s2")]))
 
     assert not (tmp_path / "s2").exists()
+
+
+def linger(name, folder):
+    time.sleep(1.5)
+    return write_name(name, folder)
+
+
+def test_whoever_comes_after_a_killed_run_waits_for_the_last_of_its_workers(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from pipelines.runner import Workers\n"
+        "from tests.test_runner import linger, task\n"
+        "root = Path(sys.argv[1])\n"
+        "with Workers(2, presence=root) as w:\n"
+        "    list(w.run(task(root / 'made', linger, n) for n in 'abcdefgh'))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=REPOSITORY)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "made" / "b").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+
+    wait_for_workers(tmp_path)
+
+    before = sorted((tmp_path / "made").rglob("*"))
+    time.sleep(2)
+    assert sorted((tmp_path / "made").rglob("*")) == before

@@ -100,13 +100,8 @@ class Workspace:
         """
         self.make_folders()
         with (self.private / "lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise WorkspaceError(
-                    f"{self.root}: another mosmed is at work here",
-                    hint="Wait until it has ended; nothing needs to be deleted.",
-                ) from error
+            _lock_or_refuse(file.fileno(), self.root)
+            wait_for_workers(self.private)
             self._sweep()
             yield
 
@@ -116,6 +111,46 @@ class Workspace:
                         f"{TEMPORARY_PREFIX}*"):  # fmt: skip
             for path in self.root.glob(pattern):
                 shutil.rmtree(path)
+
+
+@contextmanager
+def scratch_in(out_folder: Path) -> Iterator[Path]:
+    """A folder in OUT, for this process alone, in which results are made; gone at the end.
+
+    Raises WorkspaceError while another process writes to OUT.
+    """
+    out_folder.mkdir(parents=True, exist_ok=True)
+    scratch = out_folder / f"{TEMPORARY_PREFIX}mosmed"
+    descriptor = os.open(out_folder, os.O_RDONLY)
+    try:
+        _lock_or_refuse(descriptor, out_folder)
+        if scratch.exists():
+            wait_for_workers(scratch)
+            shutil.rmtree(scratch)
+        scratch.mkdir()
+        yield scratch
+        shutil.rmtree(scratch)
+    finally:
+        os.close(descriptor)
+
+
+def wait_for_workers(presence: Path) -> None:
+    """Wait for the workers of a run that was killed; they end a moment after it."""
+    descriptor = os.open(presence, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
+def _lock_or_refuse(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise WorkspaceError(
+            f"{folder}: another mosmed is at work here",
+            hint="Wait until it has ended; nothing needs to be deleted.",
+        ) from error
 
 
 def seal(folder: Path) -> Outputs:
