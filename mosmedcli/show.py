@@ -40,7 +40,7 @@ def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
             }
         )
         return
-    table = _table("rule", "left out", "of them unknown", "remaining")
+    table = _table("rule", "left out", "unknown", "remaining")
     for step in drawn.flow:
         unknown = str(step.unknown) if step.unknown else ""
         table.add_row(step.rule, str(step.excluded or ""), unknown, str(step.remaining))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.core.errors import ItemError, SettingsError
+from pipelines.core.errors import ItemError, PrivacyError, SettingsError
+from pipelines.core.field_of_view import field_of_view
 from pipelines.core.grids import (
     Mask,
     Volume,
@@ -31,12 +32,15 @@ from pipelines.core.model import (
     Thinned,
 )
 from pipelines.core.settings import ThinSettings
+from pipelines.io.burned_in import has_text
 from pipelines.io.nifti import check_readers, read_mask, read_volume, write_mask, write_volume
 from pipelines.io.packing import PUBLISHED_LEVEL
 from pipelines.io.sidecar import read_instance_numbers, write_sidecar
 from pipelines.io.volume_files import VolumeFiles, files_of, find_volumes
 
 VERSION: int = 1
+
+MAY_SHOW_A_FACE = "may show a face: look at it before it is published"
 
 VOLUME_NAME, MASK_NAME = "volume.nii.gz", "mask.nii.gz"
 
@@ -59,8 +63,8 @@ def work(
     numbers = read_instance_numbers(source / converted.sidecar, slices)
     kept = choose_slices(numbers, settings)
     thinned = thin(volume, kept.ks, every=settings.every)
+    decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned))
     _publish_volume(folder / VOLUME_NAME, thinned)
-    decisions: tuple[Decision, ...] = (kept.decision,)
     if converted.mask is not None:
         mask = read_mask(source / converted.mask)
         decisions += _publish_mask(folder / MASK_NAME, mask, volume, kept, thinned)
@@ -96,8 +100,8 @@ def work_plain(item: FolderItem, settings: ThinSettings, folder: Path) -> Thinne
     thinned = thin(volume, kept.ks, every=settings.every)
     names = f"{item.name}.nii.gz", f"{item.name}_mask.nii.gz", f"{item.name}.json"
     (folder / names[0]).parent.mkdir(parents=True, exist_ok=True)
+    decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned))
     _publish_volume(folder / names[0], thinned)
-    decisions: tuple[Decision, ...] = (kept.decision,)
     if files.mask is not None:
         mask = read_mask(files.mask)
         decisions += _publish_mask(folder / names[1], mask, volume, kept, thinned)
@@ -165,6 +169,25 @@ def thin(volume: Volume, ks: Sequence[int], *, every: int) -> Volume:
     return Volume(
         voxels_hu=volume.voxels_hu[:, :, ks],
         affine_ras=affine_of_slices(volume.affine_ras, ks, every=every),
+    )
+
+
+def look_at(thinned: Volume) -> Decision:
+    """Look at every slice that will be published: for drawn text, and for a face.
+
+    Text stops the study; that the field of view may reach the face is told, since only a person
+    can say whether it does. Raises PrivacyError BURNED_IN_TEXT.
+    """
+    slices = thinned.shape_ijk[2]
+    texts = [k for k in range(slices) if has_text(thinned.voxels_hu[:, :, k].T)]
+    if texts:
+        raise PrivacyError("BURNED_IN_TEXT", f"{len(texts)} of {slices} slices show drawn text")
+    view = field_of_view(thinned.voxels_hu, thinned.affine_ras)
+    above_mm = view.above_lungs_mm
+    return Decision(
+        rule="looked_at",
+        value="no lungs" if above_mm is None else f"{above_mm:.0f} mm above the lungs",
+        outcome=MAY_SHOW_A_FACE if view.may_show_a_face else "no text, no face",
     )
 
 

@@ -203,6 +203,7 @@ def test_the_record_carries_what_was_known_and_what_was_decided(tmp_path):
             value="InstanceNumber 1 .. 20 from the feet",
             outcome="kept 2 of 20 slices by InstanceNumber % 10 = 0",
         ),
+        Decision(rule="looked_at", value="0 mm above the lungs", outcome="no text, no face"),
     )
 
 

@@ -159,6 +159,14 @@ FAULTS: dict[str, Fault] = {
         "a value of the patient is still in the output",
         "Add a rule for the place that is named to a recipe of your own (recipes in [anonymize]).",
     ),
+    "NOT_PROVEN": Fault(
+        "a file of the folder cannot be looked into, so nobody knows what it holds",
+        "Remove the file or pack it anew without name and time; then run the same command again.",
+    ),
+    "BURNED_IN_TEXT": Fault(
+        "text is drawn into the pixels",
+        "Look at the slices in private/; exclude the study, or choose a series without text.",
+    ),
     # --- the runner
     "OUTPUT_EXISTS": Fault(
         "a file of that name is there already, and is another one",

@@ -1,0 +1,67 @@
+"""What a chest volume shows besides the chest, from its voxels alone: pure numpy.
+
+PS3.15 E.3.2 asks for care where a face can be recognised. A chest CT reaches 5 cm above the lungs
+(paper, table 2); one that goes on for much longer shows the chin, and then the face.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.grids import Affine
+
+TISSUE_HU = -300
+"""Between fat, which is tissue, and aerated lung."""
+
+LUNG_HU = (-960, -500)
+"""Aerated lung, but not air: ground glass goes up to -130, but no lung is all ground glass."""
+
+LUNG_SHARE = 0.02
+"""A slice shows lung where so much of the body's section is aerated: more than an airway."""
+
+FACE_ABOVE_LUNGS_MM = 120.0
+"""The chin is some 12 cm above the apex of the lungs in adults: neck and a margin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldOfView:
+    """How far a volume goes beyond the lungs; `above_lungs_mm` is None where there are none."""
+
+    lung_slices: int
+    above_lungs_mm: float | None
+
+    @property
+    def may_show_a_face(self) -> bool:
+        """Whether the head may be in it: it goes far above the lungs, or shows none at all."""
+        return self.above_lungs_mm is None or self.above_lungs_mm > FACE_ABOVE_LUNGS_MM
+
+
+def field_of_view(voxels_hu: NDArray[np.int16], affine_ras: Affine) -> FieldOfView:
+    """The field of view of a volume `[i, j, k]` that is stored LAS, k from the feet to the head."""
+    shares = [_lung_share(voxels_hu[:, :, k]) for k in range(voxels_hu.shape[2])]
+    ks = [k for k, share in enumerate(shares) if share >= LUNG_SHARE]
+    if not ks:
+        return FieldOfView(lung_slices=0, above_lungs_mm=None)
+    step_mm = float(np.linalg.norm(affine_ras[:3, 2]))
+    return FieldOfView(lung_slices=len(ks), above_lungs_mm=(len(shares) - 1 - ks[-1]) * step_mm)
+
+
+def _lung_share(slice_hu: NDArray[np.int16]) -> float:
+    """The aerated part of what lies within the body in one slice."""
+    tissue = slice_hu > TISSUE_HU
+    within = _between(tissue, axis=0) & _between(tissue, axis=1)
+    section = int(np.count_nonzero(within))
+    if not section:
+        return 0.0
+    low_hu, high_hu = LUNG_HU
+    aerated = within & (slice_hu >= low_hu) & (slice_hu <= high_hu)
+    return np.count_nonzero(aerated) / section
+
+
+def _between(tissue: NDArray[np.bool_], *, axis: int) -> NDArray[np.bool_]:
+    """Where there is tissue on both sides along an axis."""
+    before = np.logical_or.accumulate(tissue, axis=axis)
+    after = np.flip(np.logical_or.accumulate(np.flip(tissue, axis), axis=axis), axis)
+    between: NDArray[np.bool_] = before & after
+    return between

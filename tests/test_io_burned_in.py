@@ -1,0 +1,130 @@
+"""Text that was drawn into slices is found, and real chests have none."""
+
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.core.errors import PrivacyError
+from pipelines.core.field_of_view import field_of_view
+from pipelines.core.grids import Volume
+from pipelines.io.burned_in import has_text
+from pipelines.phantom.lettering import lettered
+from pipelines.phantom.thorax import ThoraxSpec, make_thorax
+from pipelines.thin import MAY_SHOW_A_FACE, look_at
+
+REAL = ("chest_siemens_8mm", "chest_ge_16", "chest_toshiba_singles", "head_phantom_philips")
+THORAX = make_thorax(ThoraxSpec(slices=40, rows=192, columns=192, category="CT-3")).voxels_hu
+LAS_1_MM = np.diag([-1.0, 1.0, 8.0, 1.0])
+
+
+def axial_slices(folder):
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            try:
+                dataset = pydicom.dcmread(path)
+            except Exception:
+                continue
+            image_type = dataset.get("ImageType", "")
+            if "AXIAL" in image_type and "ORIGINAL" in image_type:
+                slope, intercept = dataset.RescaleSlope, dataset.RescaleIntercept
+                yield (dataset.pixel_array * float(slope) + float(intercept)).astype(np.int16)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_slices_show_no_text(shared_data, name):
+    slices = list(axial_slices(shared_data / name))
+
+    assert slices
+    assert not [slice_hu for slice_hu in slices if has_text(slice_hu)]
+
+
+@pytest.mark.parametrize("category", ["CT-0", "CT-1", "CT-2", "CT-3", "CT-4"])
+def test_phantom_slices_show_no_text(category):
+    voxels = make_thorax(ThoraxSpec(slices=12, category=category, seed=5)).voxels_hu
+
+    assert not any(has_text(slice_hu) for slice_hu in voxels)
+
+
+@settings(max_examples=60)
+@given(
+    words=st.lists(st.text("ABCDEFGHKLNORSTUVWXZ0123456789", min_size=6, max_size=14), max_size=2),
+    scale=st.integers(1, 2),
+    value=st.integers(800, 32000),
+    place=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    upright=st.booleans(),
+)
+def test_drawn_text_is_found_anywhere_on_a_slice(words, scale, value, place, upright):
+    page = lettered(["PATIENT", *words], scale=scale) > 0
+    slice_hu = THORAX[20].copy()
+    page = page if upright else page.T
+    page = page[: slice_hu.shape[0], : slice_hu.shape[1]]
+    top, left = (
+        int(share * (size - drawn))
+        for share, size, drawn in zip(place, slice_hu.shape, page.shape, strict=True)
+    )
+    slice_hu[top : top + page.shape[0], left : left + page.shape[1]][page] = value
+
+    assert has_text(slice_hu)
+
+
+def test_the_captures_of_a_real_scanner_show_text(shared_data):
+    folder = shared_data / "head_phantom_philips"
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix == "" and path.name.startswith("I"):
+            dataset = pydicom.dcmread(path)
+            if "SECONDARY" in dataset.get("ImageType", ""):
+                pixels = dataset.pixel_array
+                pixels = pixels[..., 0] if pixels.ndim == 3 else pixels
+                found[dataset.ImageType[2]] = has_text((pixels.astype(int) * 16).astype(np.int16))
+
+    assert found["PATIENT_INFO"]
+    assert found["DOSE_INFO"]
+    assert found["RESULTS"]
+
+
+def test_text_on_one_slice_of_a_volume_stops_the_study():
+    voxels = THORAX.transpose(2, 1, 0).copy()
+    page = lettered(["DOE JOHN"], scale=2).T > 0
+    voxels[4 : 4 + page.shape[0], 9 : 9 + page.shape[1], 7][page] = 3000
+
+    with pytest.raises(PrivacyError, match="1 of 40 slices"):
+        look_at(Volume(voxels_hu=voxels, affine_ras=LAS_1_MM))
+
+
+def chest_and_neck(neck_slices):
+    """A squeezed chest of 10 slices 8 mm apart with a neck above it: tissue without lung."""
+    chest = make_thorax(ThoraxSpec(slices=10, rows=96, columns=96)).voxels_hu
+    neck = np.full((neck_slices, 96, 96), -1000, np.int16)
+    neck[:, 30:66, 30:66] = 40
+    neck[:, 46:50, 46:50] = -990  # the trachea
+    return np.concatenate([chest, neck]).transpose(2, 1, 0)
+
+
+@given(neck_slices=st.integers(0, 40))
+@settings(max_examples=20)
+def test_a_view_far_above_the_lungs_is_told(neck_slices):
+    voxels = chest_and_neck(neck_slices)
+
+    view = field_of_view(voxels, LAS_1_MM)
+    decision = look_at(Volume(voxels_hu=voxels, affine_ras=LAS_1_MM))
+
+    assert view.above_lungs_mm >= 8 * neck_slices
+    assert view.above_lungs_mm <= 8 * (neck_slices + 3)
+    assert (decision.outcome == MAY_SHOW_A_FACE) == (view.above_lungs_mm > 120)
+
+
+def test_a_volume_without_lungs_is_told():
+    neck = chest_and_neck(20)[:, :, 10:]
+
+    assert field_of_view(neck, LAS_1_MM).above_lungs_mm is None
+    assert look_at(Volume(voxels_hu=neck, affine_ras=LAS_1_MM)).outcome == MAY_SHOW_A_FACE
+
+
+def test_real_chests_end_soon_above_the_lungs(shared_data):
+    slices = list(axial_slices(shared_data / "chest_siemens_8mm"))[:30]
+    view = field_of_view(np.stack(slices).transpose(2, 1, 0), LAS_1_MM)
+
+    assert view.lung_slices > 15
