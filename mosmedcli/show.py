@@ -1,9 +1,11 @@
-"""Results to a terminal or to JSON on stdout; progress to stderr. Imported only when needed."""
+"""Results to a terminal or to JSON on stdout. Imported only when needed."""
+
+from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -11,14 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from mosmedcli.options import Session
-from pipelines.chain import STAGE_NAMES
 from pipelines.core.codec import to_jsonable
-from pipelines.core.model import FolderItem
+from pipelines.core.model import STAGE_NAMES, FolderItem
 from pipelines.core.settings import SelectSettings
-from pipelines.plain import FolderReport
-from pipelines.report import Reason, RunReport, StageReport
-from pipelines.selection import Drawn
-from pipelines.standing import State
+
+if TYPE_CHECKING:  # a command on a plain folder shall not load what the others need
+    from pipelines.plain import FolderReport
+    from pipelines.report import Reason, RunReport, StageReport
+    from pipelines.selection import Drawn
 
 STUDIES_SHOWN = 3
 PIPE_WIDTH = 140
@@ -138,7 +140,7 @@ def _stage_table(stages: Iterable[StageReport]) -> Table:
 
 def _reasons(out: Console, reasons: Sequence[tuple[str, Reason]]) -> None:
     for stage, reason in reasons:
-        style = "red" if reason.state is State.FAILED else "yellow"
+        style = "red" if reason.state == "failed" else "yellow"
         shown = ", ".join(reason.studies[:STUDIES_SHOWN])
         more = len(reason.studies) - STUDIES_SHOWN
         names = f"{shown} and {more} more" if more > 0 else shown

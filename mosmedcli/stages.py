@@ -180,15 +180,15 @@ def _run_either(
         _run_stage(session, stage)
         return
     from mosmedcli.progress import Progress
-    from pipelines.plain import FOLDER_STAGES, run_folder
+    from pipelines.plain import folder_stage, run_folder
 
     if session.dry_run:
-        items = FOLDER_STAGES[stage].find(in_folder.absolute())
+        items = folder_stage(stage).find(in_folder.absolute())
         show.folder_plan(session, stage, items)
         return
     with Progress() as progress:
         report = run_folder(
-            FOLDER_STAGES[stage],
+            folder_stage(stage),
             (in_folder, out_folder),
             getattr(session.defaults(), stage),
             jobs=session.jobs,

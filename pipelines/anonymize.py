@@ -9,19 +9,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.core.deid import STRUCTURAL, UNLISTED, Options, Rules, tag_text
+from pipelines.core.deid import STRUCTURAL, UNLISTED, Rules, tag_text
 from pipelines.core.errors import DicomError, ItemError, PrivacyError, SettingsError
 from pipelines.core.identity import Exported, Pseudonyms
 from pipelines.core.model import Decision, Deidentified, Excluded, FolderItem, Sex
 from pipelines.core.settings import AnonymizeSettings
 from pipelines.core.traces import Traces, traces_of
 from pipelines.io.ct_objects import OBJECTIONS, objection, patient_key_of
-from pipelines.io.deidentify import OLDEST_AGE_YEARS, Engine, Rewritten, deidentify
+from pipelines.io.deidentify import Rewritten
 from pipelines.io.keys import read_key
 from pipelines.io.mask_header import clean_mask
-from pipelines.io.part10 import Part10, read_part10
+from pipelines.io.part10 import write_part10
 from pipelines.io.plain_folders import find_series, refusal
+from pipelines.io.profile_options import options_of
 from pipelines.io.recipe import load
+from pipelines.io.rewriter import Facts, Rewriter
+from pipelines.io.rewriting import OLDEST_AGE_YEARS, Engine
 
 VERSION: int = 1
 
@@ -60,10 +63,11 @@ def work(
         pseudonyms=pseudonyms,
         patient=pseudonyms.patient(exported.patient_key),
         known=traces_of(exported.identifying_values),
+        shift_days=pseudonyms.shift_days(exported.patient_key, settings.maximum_shift_days),
     )
     series = _Series(folder=folder, total=len(files))
     for number, file in enumerate(files, start=1):
-        series.add(file, number, lambda _part, _name: engine)
+        series.add(file, number, lambda _facts, _name: engine)
     if not series.paths:
         return series.excluded(exported.public_id)
     return Deidentified(
@@ -88,10 +92,15 @@ def work_plain(
         return excluded
     rules, pseudonyms = rules_of(settings), Pseudonyms(_key(settings))
 
-    def engine(part: Part10, name: str) -> Engine:
-        patient = pseudonyms.patient(patient_key_of(part.dataset, name=name))
-        nothing = Traces(frozenset())
-        return Engine(rules=rules, pseudonyms=pseudonyms, patient=patient, known=nothing)
+    def engine(facts: Facts, name: str) -> Engine:
+        key = patient_key_of(facts, name=name)
+        return Engine(
+            rules=rules,
+            pseudonyms=pseudonyms,
+            patient=pseudonyms.patient(key),
+            known=Traces(frozenset()),
+            shift_days=pseudonyms.shift_days(key, settings.maximum_shift_days),
+        )
 
     series = _Series(folder=folder, total=len(item.files), is_tree=True)
     for number, file in enumerate(item.files, start=1):
@@ -111,11 +120,7 @@ def work_plain(
 
 def rules_of(settings: AnonymizeSettings) -> Rules:
     """The shipped rules and the user's recipes, compiled; raises SettingsError with file:line."""
-    options = Options(
-        retain_patient_characteristics=settings.retain_patient_characteristics,
-        retain_device_identity=settings.retain_device_identity,
-    )
-    return load(options, settings.recipes)
+    return load(options_of(settings), settings.recipes)
 
 
 def explain(settings: AnonymizeSettings) -> tuple[Explained, ...]:
@@ -165,24 +170,25 @@ class _Series:
     total: int
     is_tree: bool = False
     paths: list[Path] = field(default_factory=list)
+    _rewriter: Rewriter = field(default_factory=Rewriter)
     _left_out: Counter[str] = field(default_factory=Counter)
     _counts: Counter[str] = field(default_factory=Counter)
     _sexes: list[str] = field(default_factory=list)
     _ages: list[str] = field(default_factory=list)
 
-    def add(self, file: Path, number: int, engine_of: Callable[[Part10, str], Engine]) -> None:
+    def add(self, file: Path, number: int, engine_of: Callable[[Facts, str], Engine]) -> None:
         """De-identify and write one file, or count by which rule it is left out."""
         name = f"file {number} of {self.total}"
-        part = read_part10(file, name=name)
-        if rule := objection(part.dataset, name=name):
-            self._left_out[rule] += 1
-            return
-        engine = engine_of(part, name)
-        rewritten = deidentify(part, engine, name=name)
-        path = self._path(rewritten, engine.patient)
-        if engine.known.found_in(path.as_posix().encode()):
-            raise PrivacyError("IDENTITY_LEFT", f"{name}: a value would be in the file's name")
-        self._write(path, rewritten, name)
+        with self._rewriter.open(file, name=name) as opened:
+            if rule := objection(opened.facts, name=name):
+                self._left_out[rule] += 1
+                return
+            engine = engine_of(opened.facts, name)
+            rewritten = self._rewriter.rewrite(opened, engine)
+            path = self._path(rewritten, engine.patient)
+            if engine.known.found_in(path.as_posix().encode()):
+                raise PrivacyError("IDENTITY_LEFT", f"{name}: a value would be in the file's name")
+            self._write(path, rewritten, name)
         self._counts += rewritten.counts
         self._sexes.append(rewritten.patient_sex)
         self._ages.append(rewritten.patient_age)
@@ -196,16 +202,15 @@ class _Series:
 
     def _write(self, path: Path, rewritten: Rewritten, name: str) -> None:
         target = self.folder / path
-        content = rewritten.head + rewritten.tail
         if target.exists():
-            if target.read_bytes() != content:
+            if target.read_bytes() != rewritten.content():
                 raise DicomError(
                     "CONFLICTING_DUPLICATE", f"{name}: another object has its SOPInstanceUID"
                 )
             self._left_out["duplicate"] += 1
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        write_part10(target, rewritten.head, rewritten.tail, name=name)
         self.paths.append(path)
 
     def age_years(self, known: int | None) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines import anonymize, convert, export, thin
 from pipelines.core.identity import Exported
-from pipelines.core.model import Converted, Deidentified, Thinned
+from pipelines.core.model import STAGE_NAMES, Converted, Deidentified, Thinned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,5 +45,4 @@ CONVERT = Stage(name="convert", version=convert.VERSION, work=convert.work, give
 THIN = Stage(name="thin", version=thin.VERSION, work=thin.work, gives=Thinned)
 
 STAGES = (EXPORT, ANONYMIZE, CONVERT, THIN)
-SELECT, BUILD_REGISTRY = "select", "build-registry"
-STAGE_NAMES = (SELECT, *(stage.name for stage in STAGES), BUILD_REGISTRY)
+SELECT, BUILD_REGISTRY = STAGE_NAMES[0], STAGE_NAMES[-1]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import anonymize, convert, thin
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Excluded, Failed, FolderItem
 from pipelines.io.workspace import scratch_in, sha256_of, sync_folder
@@ -21,14 +20,17 @@ class FolderStage:
     work: Callable[..., Any]
 
 
-FOLDER_STAGES = {
-    stage.name: stage
-    for stage in (
-        FolderStage(name="anonymize", find=anonymize.find, work=anonymize.work_plain),
-        FolderStage(name="convert", find=convert.find, work=convert.work_plain),
-        FolderStage(name="thin", find=thin.find, work=thin.work_plain),
-    )
-}
+def folder_stage(name: str) -> FolderStage:
+    """The stage of that name; no other stage, nor the libraries it needs, is loaded."""
+    stage: Any
+    match name:
+        case "anonymize":
+            from pipelines import anonymize as stage
+        case "convert":
+            from pipelines import convert as stage
+        case _:
+            from pipelines import thin as stage
+    return FolderStage(name=name, find=stage.find, work=stage.work_plain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

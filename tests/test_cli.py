@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from mosmedcli.main import main
-from pipelines.chain import STAGE_NAMES
 from pipelines.core.errors import MosmedError
 from pipelines.core.faults import FAULTS
+from pipelines.core.model import STAGE_NAMES
 from pipelines.io.workspace import Workspace
 from tests.workspaces import SAMPLE, contents, make_workspace, mosmed, mosmed_json
 

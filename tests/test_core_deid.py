@@ -1,35 +1,56 @@
 """The rules as data, the recipe made from them, and what is looked for afterwards."""
 
 import csv
+from datetime import date, timedelta
 from importlib.resources import files
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR, private_dictionaries, tag_for_keyword
 
 from pipelines.core.deid import (
-    CT_TYPE_1,
-    CT_TYPE_2,
     FIXED,
+    FUNCTION_VRS,
+    OPTION_CODES,
     Action,
     Options,
     Origin,
-    profile,
-    recipe_text,
     tag_text,
 )
 from pipelines.core.errors import SettingsError
+from pipelines.core.identity import Pseudonyms
+from pipelines.core.profile import CT_TYPE_1, CT_TYPE_2, profile, recipe_text
+from pipelines.core.retained import (
+    CLEANED,
+    SHIFTED,
+    cleaned_text,
+    safe_private,
+    shifted_date,
+    words_of,
+)
+from pipelines.core.settings import OPTIONS_WITHOUT_ENGINE, AnonymizeSettings
+from pipelines.core.settings_file import load_settings
 from pipelines.core.traces import ENCODINGS, VOCABULARY, traces_of, traces_of_names
 from pipelines.io import recipe
-from pipelines.io.deidentify import capped_age
+from pipelines.io.profile_options import options_of
+from pipelines.io.recipe_lines import Line
+from pipelines.io.rewriting import capped_age
 
+WORDS = frozenset({"chest", "lung", "b70f"})
 ALL_OPTIONS = [
-    Options(retain_patient_characteristics=patient, retain_device_identity=device)
-    for patient, device in product((False, True), repeat=2)
+    Options(
+        retain_patient_characteristics=patient,
+        retain_device_identity=device,
+        retain_modified_dates=is_more,
+        retain_safe_private=is_more,
+        descriptor_words=WORDS if is_more else frozenset(),
+    )
+    for patient, device, is_more in product((False, True), repeat=3)
 ]
-STRICT = ALL_OPTIONS[0]
+STRICT, MORE = ALL_OPTIONS[:2]
 
 
 def table(name="ps3.15-table-e1-1.csv"):
@@ -78,20 +99,27 @@ def test_a_choice_is_resolved_by_the_type_in_the_ct_image_iods():
 
 
 @pytest.mark.parametrize("options", ALL_OPTIONS)
-def test_an_option_keeps_only_what_its_column_marks_k(options):
-    columns = [
-        column
-        for column, is_taken in (
-            ("retain_patient_characteristics", options.retain_patient_characteristics),
-            ("retain_device_identity", options.retain_device_identity),
-        )
-        if is_taken
-    ]
+def test_an_option_does_only_what_its_column_marks(options):
+    columns = {
+        "retain_patient_characteristics": ("K", {Action.KEEP, Action.AGE}),
+        "retain_device_identity": ("K", {Action.KEEP}),
+        "retain_longitudinal_modified_dates": ("C", {Action.SHIFT}),
+        "clean_descriptors": ("C", {Action.CLEAN}),
+    }
+    taken = {
+        "retain_patient_characteristics": options.retain_patient_characteristics,
+        "retain_device_identity": options.retain_device_identity,
+        "retain_longitudinal_modified_dates": options.retain_modified_dates,
+        "clean_descriptors": bool(options.descriptor_words),
+    }
     rules = profile(options)
 
     for row in table():
-        if row["keyword"] and rules.by_tag[tag_of(row)].origin is Origin.OPTION:
-            assert "K" in [row[column] for column in columns], row["keyword"]
+        if row["keyword"] and (rule := rules.by_tag[tag_of(row)]).origin is Origin.OPTION:
+            assert any(
+                taken[column] and row[column] == mark and rule.action in actions
+                for column, (mark, actions) in columns.items()
+            ), row["keyword"]
 
 
 def test_ages_are_capped_wherever_they_are_kept():
@@ -119,6 +147,58 @@ def test_no_free_text_is_kept_without_a_rule_that_names_it():
     assert rules.of(0x00099999, "US or SS").action is Action.KEEP
 
 
+def test_the_lists_of_what_is_shifted_and_cleaned_are_of_the_table_and_of_the_right_types():
+    rows = {row["keyword"]: row for row in table()}
+
+    for keyword in SHIFTED:
+        assert rows[keyword]["retain_longitudinal_modified_dates"] == "C"
+        assert rows[keyword]["vr"] in FUNCTION_VRS[Action.SHIFT]
+    for keyword in CLEANED:
+        assert rows[keyword]["clean_descriptors"] == "C"
+        assert rows[keyword]["vr"] in FUNCTION_VRS[Action.CLEAN]
+
+
+@pytest.mark.parametrize("options", ALL_OPTIONS)
+def test_no_option_keeps_a_birth_date_a_time_of_day_or_a_day_that_patients_share(options):
+    rules = profile(options)
+    by_keyword = {rule.keyword: rule.action for rule in rules.by_tag.values()}
+    retained = {Action.KEEP, Action.SHIFT, Action.CLEAN}
+
+    for row in table():
+        if row["vr"] == "TM" or row["keyword"] in {
+            "PatientBirthDate",
+            "DateOfInstallation",
+            "DateOfManufacture",
+            "InstanceCreationDate",
+            "LastMenstrualDate",
+        }:
+            is_device = row["retain_device_identity"] == "K" and options.retain_device_identity
+            assert is_device or by_keyword[row["keyword"]] not in retained, row["keyword"]
+
+
+def test_safe_private_elements_are_numbers_that_pydicom_knows_by_the_same_type():
+    for element in safe_private().values():
+        tag = f"{element.group:04X}xx{element.element:02X}"
+        entry = private_dictionaries[element.creator].get(tag.lower()) or private_dictionaries[
+            element.creator
+        ].get(tag)
+        assert element.vr in {"DS", "FL", "SS"}
+        assert entry is not None
+        assert entry[0] == element.vr
+        assert element.group % 2 == 1
+    assert profile(STRICT).by_private == {}
+    assert profile(MORE).by_private == safe_private()
+
+
+def test_each_option_taken_is_claimed_with_its_code():
+    everything = ALL_OPTIONS[-1]
+
+    assert STRICT.codes == ()
+    assert STRICT.temporal_information == "REMOVED"
+    assert dict(everything.codes) == dict(OPTION_CODES)
+    assert everything.temporal_information == "MODIFIED"
+
+
 @pytest.mark.parametrize("options", ALL_OPTIONS)
 def test_the_shipped_recipe_compiles_to_exactly_the_profile(options):
     assert recipe.load(options) == profile(options)
@@ -127,9 +207,7 @@ def test_the_shipped_recipe_compiles_to_exactly_the_profile(options):
 def test_a_dummy_is_a_valid_value_of_its_type():
     for tag, rule in profile(STRICT).by_tag.items():
         if rule.action is Action.REPLACE:
-            line = recipe._Line(
-                place="t:1", action="REPLACE", target=tag_text(tag), value=rule.value
-            )
+            line = Line(place="t:1", action="REPLACE", target=tag_text(tag), value=rule.value)
             recipe._check_value(line, dictionary_VR(tag))
 
 
@@ -172,6 +250,20 @@ BAD_LINES = {
     "%filter graylist": "does not honour",
     "%heade": "did you mean header",
     "FORMAT nifti": "FORMAT dicom",
+    "REPLACE StudyDate func:shift_date": "needs retain_modified_dates",
+    "REPLACE StudyDescription func:clean_text": "needs descriptor_words",
+    "REPLACE select:VR:DA func:shift_date": "never for a whole type",
+    'KEEP (0019,"GEMS_ACQU_01",23)': "needs retain_safe_private",
+    'KEEP (0019,"GEMS_ACQU_01",99)': "not one of the safe private elements",
+    'BLANK (0019,"GEMS_ACQU_01",23)': "not one of the safe private elements",
+}
+BAD_LINES_WITH_OPTIONS = {
+    "REPLACE PatientBirthDate func:shift_date": "is not the day of a scan",
+    "REPLACE DateOfInstallation func:shift_date": "is not the day of a scan",
+    "REPLACE InstitutionName func:clean_text": "identifies",
+    "REPLACE PatientName func:clean_text": "does not give a value of type PN",
+    "REPLACE select:VR:LO func:clean_text": "never for a whole type",
+    'KEEP (0019,"GEMS_ACQU_02",23)': "not one of the safe private elements",
 }
 
 
@@ -182,6 +274,28 @@ def test_a_line_that_would_not_be_done_is_refused_with_its_place(line, tmp_path)
 
     assert BAD_LINES[line] in caught.value.message
     assert caught.value.message.startswith("own0.deid:5:")
+
+
+@pytest.mark.parametrize("line", BAD_LINES_WITH_OPTIONS)
+def test_an_option_s_function_is_only_for_what_the_option_is_about(line, tmp_path):
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, line, options=MORE)
+
+    assert BAD_LINES_WITH_OPTIONS[line] in caught.value.message
+
+
+def test_a_recipe_takes_back_what_an_option_keeps(tmp_path):
+    rules = load(
+        tmp_path,
+        'REMOVE (0019,"GEMS_ACQU_01",23)\nREMOVE StudyDate\n'
+        "REPLACE SeriesDescription func:clean_text\nREPLACE ImageComments func:clean_text",
+        options=MORE,
+    )
+
+    assert set(safe_private()) - set(rules.by_private) == {(0x0019, "GEMS_ACQU_01", 0x23)}
+    assert rules.by_tag[0x00080020].action is Action.REMOVE
+    assert rules.by_tag[0x00204000].action is Action.CLEAN
+    assert rules.loosened == ()
 
 
 @pytest.mark.parametrize("keyword", sorted(FIXED))
@@ -239,6 +353,112 @@ def test_the_recipe_gives_a_reason_for_every_line():
 
     assert len(lines) % 2 == 0
     assert all(line.startswith("# ") and len(line) > 5 for line in lines[::2])
+
+
+# --- dates, words, settings of the options
+
+DAYS = st.dates(min_value=date(1900, 1, 1), max_value=date(2100, 12, 31))
+KEYS = st.binary(min_size=32, max_size=32)
+
+
+@given(key=KEYS, patient=st.text(max_size=20), maximum=st.integers(365, 40_000))
+def test_a_shift_goes_back_at_least_a_day_and_at_most_the_maximum(key, patient, maximum):
+    assert -maximum <= Pseudonyms(key).shift_days(patient, maximum) <= -1
+
+
+@given(key=KEYS, first=DAYS, second=DAYS)
+def test_the_interval_between_two_scans_stays_what_it_was(key, first, second):
+    days = Pseudonyms(key).shift_days("patient", 3650)
+
+    one, other = (shifted_date(f"{day:%Y%m%d}", days) for day in (first, second))
+
+    assert other != f"{second:%Y%m%d}"
+    assert date.fromisoformat(one) - date.fromisoformat(other) == first - second
+
+
+def test_shifts_spread_over_the_whole_range_and_follow_neither_pseudonym_nor_another_key():
+    one, other = Pseudonyms(b"1" * 32), Pseudonyms(b"2" * 32)
+    patients = [f"patient {number}" for number in range(2000)]
+    shifts = [one.shift_days(patient, 3650) for patient in patients]
+    pseudonyms = np.argsort(np.argsort([one.patient(patient) for patient in patients]))
+
+    assert abs(np.corrcoef(shifts, pseudonyms)[0, 1]) < 0.1
+    assert abs(np.corrcoef(shifts, [other.shift_days(p, 3650) for p in patients])[0, 1]) < 0.1
+    assert np.histogram(shifts, bins=10, range=(-3650, 0))[0].min() > 120
+
+
+@given(day=DAYS, time=st.sampled_from(["", "12", "1259", "125959.123456", "235959+0300"]))
+def test_of_a_date_with_time_only_the_shifted_day_is_left(day, time):
+    assert shifted_date(f"{day:%Y%m%d}{time}", -7) == f"{day - timedelta(days=7):%Y%m%d}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2020", "202013", "20201301", "2020.01.02", "20200101-20200202", "00010101", "Ivan"],
+)
+def test_what_is_not_one_whole_day_is_not_kept(text):
+    assert shifted_date(text, -30) == ""
+
+
+@given(day=DAYS)
+def test_without_a_shift_no_date_is_kept(day):
+    assert shifted_date(f"{day:%Y%m%d}", 0) == ""
+
+
+@given(text=st.text(max_size=60))
+def test_only_words_of_the_allowlist_are_left_of_a_text(text):
+    assert set(cleaned_text(text, WORDS).lower().split()) <= WORDS
+    assert cleaned_text(text, ()) == ""
+    everything = {word.lower() for word in words_of(text)}
+    assert cleaned_text(text, everything) == " ".join(words_of(text))
+
+
+def test_a_name_between_known_words_is_dropped():
+    assert cleaned_text("Chest^Lung (IVANOV 55F)  B70f", WORDS) == "Chest Lung B70f"
+
+
+def settings_with(**values):
+    """Settings as they will be once an engine applies the options."""
+    settings = AnonymizeSettings()
+    for name, value in values.items():
+        object.__setattr__(settings, name, value)
+    return settings
+
+
+def test_the_options_are_what_the_settings_say(tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("# ours\nChest\nЛЁГКИЕ  # lungs\n\nB70f\n", encoding="utf-8")
+    settings = settings_with(
+        retain_device_identity=True,
+        retain_modified_dates=True,
+        retain_safe_private=True,
+        descriptor_words=words,
+    )
+
+    assert options_of(settings) == Options(
+        retain_patient_characteristics=True,
+        retain_device_identity=True,
+        retain_modified_dates=True,
+        retain_safe_private=True,
+        descriptor_words=frozenset({"chest", "лёгкие", "b70f"}),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "two words\n", "19610503\n", "a,b\n"])
+def test_an_allowlist_that_says_nothing_or_too_much_is_refused(text, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text(text)
+
+    with pytest.raises(SettingsError):
+        options_of(settings_with(descriptor_words=words))
+
+
+@pytest.mark.parametrize("name", OPTIONS_WITHOUT_ENGINE)
+def test_an_option_that_no_engine_applies_is_refused_not_ignored(name, tmp_path):
+    value = '"words.txt"' if name == "descriptor_words" else "true"
+
+    with pytest.raises(SettingsError, match=name):
+        load_settings(f"[anonymize]\n{name} = {value}\n", file=tmp_path / "mosmed.toml")
 
 
 # --- ages

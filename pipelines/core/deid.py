@@ -1,19 +1,14 @@
 """De-identification rules as data: one action for every attribute a CT image may hold.
 
-Three layers, the later ones winning: what a value representation may hold (free text, names and
-dates are removed unless an attribute is known), PS3.15 Table E.1-1 with the chosen options, and
-`ct-rules.csv`, the attributes that CT science needs. A user's recipes come on top, in `io.recipe`.
-
-Where the table offers a choice (X/Z/D), the type of the attribute in the CT Image and Enhanced CT
-Image IODs decides (PS3.15 E.3.1): Type 1 gets a dummy, Type 2 is blanked, all others are removed.
+What a rule is, and what no rule can change. The rules mosmed ships are made in `core.profile`, a
+user's recipes come on top in `io.recipe`.
 """
 
-import csv
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib.resources import files
-from io import StringIO
+
+from pipelines.core.retained import PrivateElement, PrivateKey
 
 
 class Action(StrEnum):
@@ -26,6 +21,8 @@ class Action(StrEnum):
     UID = "pseudonym uid"
     PSEUDONYM = "pseudonym"
     AGE = "cap age"
+    SHIFT = "shift date"
+    CLEAN = "clean text"
 
 
 class Origin(StrEnum):
@@ -42,6 +39,8 @@ FUNCTIONS: Mapping[str, Action] = {
     "pseudonym_uid": Action.UID,
     "pseudonym_patient": Action.PSEUDONYM,
     "cap_age": Action.AGE,
+    "shift_date": Action.SHIFT,
+    "clean_text": Action.CLEAN,
 }
 """The functions a recipe may name: `REPLACE field func:...`."""
 
@@ -49,6 +48,8 @@ FUNCTION_VRS: Mapping[Action, frozenset[str]] = {
     Action.UID: frozenset({"UI"}),
     Action.PSEUDONYM: frozenset({"PN", "LO", "SH", "LT", "ST", "UC", "UT"}),
     Action.AGE: frozenset({"AS"}),
+    Action.SHIFT: frozenset({"DA", "DT"}),
+    Action.CLEAN: frozenset({"LO", "SH", "LT", "ST", "UT"}),
 }
 """The value representations for which a function's result is a valid value."""
 
@@ -72,13 +73,6 @@ DUMMIES: Mapping[str, str] = {
 TEXT_VRS = ("AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT")
 DATE_VRS = ("AS", "DA", "DT", "TM")
 BINARY_VRS = ("OB", "OD", "OF", "OL", "OV", "OW", "UN")
-
-# PS3.3 A.3.3 and A.38.1.3: of the attributes for which the table offers a choice, those that one
-# of the two IODs wants. ContentDate is Type 2C in one and 1 in the other: a dummy satisfies both.
-CT_TYPE_1 = frozenset({"AcquisitionDateTime", "ContentDate", "ContentTime", "DeviceSerialNumber"})
-CT_TYPE_2 = frozenset({"AcquisitionContextSequence", "ContrastBolusAgent"})
-
-PSEUDONYMS = frozenset({"PatientName", "PatientID"})
 
 FIXED = frozenset(
     {
@@ -116,13 +110,46 @@ STRUCTURAL = (
 )
 """What is removed whatever a recipe says: place, name and why."""
 
+OPTION_CODES: Mapping[str, str] = {
+    "113105": "Clean Descriptors Option",
+    "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
+    "113108": "Retain Patient Characteristics Option",
+    "113109": "Retain Device Identity Option",
+    "113111": "Retain Safe Private Option",
+}
+"""The options mosmed can take, as PS3.16 CID 7050 codes them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of PS3.15 E.3 that are taken."""
+    """The options of PS3.15 E.3 that are taken.
+
+    `descriptor_words`, in lower case, are all that Clean Descriptors leaves of a text; without
+    any the option is not taken.
+    """
 
     retain_patient_characteristics: bool
     retain_device_identity: bool
+    retain_modified_dates: bool = False
+    retain_safe_private: bool = False
+    descriptor_words: frozenset[str] = frozenset()
+
+    @property
+    def codes(self) -> tuple[tuple[str, str], ...]:
+        """Code and meaning of each option taken, of PS3.16 CID 7050; the profile's is not in."""
+        taken = {
+            "113105": bool(self.descriptor_words),
+            "113107": self.retain_modified_dates,
+            "113108": self.retain_patient_characteristics,
+            "113109": self.retain_device_identity,
+            "113111": self.retain_safe_private,
+        }
+        return tuple((code, OPTION_CODES[code]) for code in OPTION_CODES if taken[code])
+
+    @property
+    def temporal_information(self) -> str:
+        """LongitudinalTemporalInformationModified (0028,0303), PS3.15 E.2 and E.3.6."""
+        return "MODIFIED" if self.retain_modified_dates else "REMOVED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +177,15 @@ UNLISTED = Rule(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Tag to rule, and value representation to rule for the tags that have none of their own."""
+    """Tag to rule, and value representation to rule for the tags that have none of their own.
+
+    Of private elements only those in `by_private` may stay, with the creator of their block.
+    """
 
     options: Options
     by_tag: Mapping[int, Rule]
     by_vr: Mapping[str, Rule]
+    by_private: Mapping[PrivateKey, PrivateElement] = field(default_factory=dict)
     loosened: tuple[str, ...] = ()
 
     def of(self, tag: int, vr: str) -> Rule:
@@ -167,140 +198,6 @@ def tag_text(tag: int) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
-def profile(options: Options) -> Rules:
-    """The rules mosmed ships, before any recipe of the user."""
-    by_tag = dict(_profile_rules(options)) | dict(_ct_rules(options))
-    return Rules(options=options, by_tag=by_tag, by_vr=dict(_vr_rules()))
-
-
-def recipe_text(options: Options) -> str:
-    """The shipped rules in deid's language, one line an attribute, each with its reason."""
-    rules = profile(options)
-    lines = [
-        "# Made by mosmed from PS3.15 Table E.1-1 and ct-rules.csv.",
-        "FORMAT dicom",
-        "",
-        "%header",
-    ]
-    for tag, rule in sorted(rules.by_tag.items()):
-        lines += [f"# {rule.keyword}: {rule.origin}, {rule.why}", _line(tag_text(tag), rule)]
-    for vr, rule in sorted(rules.by_vr.items()):
-        lines += [f"# {rule.why}", _line(f"select:VR:{vr}", rule)]
-    return "\n".join(lines) + "\n"
-
-
-def _line(target: str, rule: Rule) -> str:
-    functions = {action: name for name, action in FUNCTIONS.items()}
-    if rule.action in functions:
-        return f"REPLACE {target} func:{functions[rule.action]}"
-    if rule.action is Action.REPLACE:
-        return f"REPLACE {target} {rule.value}"
-    return f"{rule.action.upper()} {target}"
-
-
-def _rows(name: str) -> Iterator[dict[str, str]]:
-    yield from csv.DictReader(StringIO(files("pipelines.core").joinpath(name).read_text("utf-8")))
-
-
-def _tag(text: str) -> int | None:
-    try:
-        return int(text[1:5] + text[6:10], 16)
-    except ValueError:  # 50XX, 60XX and the odd groups are STRUCTURAL
-        return None
-
-
-def _profile_rules(options: Options) -> Iterator[tuple[int, Rule]]:
-    for row in _rows("ps3.15-table-e1-1.csv"):
-        tag = _tag(row["tag"])
-        if tag is not None:
-            yield tag, _retained(row, options) or _resolved(row)
-
-
-def _retained(row: Mapping[str, str], options: Options) -> Rule | None:
-    """The rule of a row that an option keeps.
-
-    A C (clean) is not kept, as no text is cleaned here; nor is a characteristic in free text
-    (EthnicGroup), which nobody checks and the dataset does not need.
-    """
-    keyword = row["keyword"]
-    is_characteristic = row["retain_patient_characteristics"] == "K" and row["vr"] not in TEXT_VRS
-    if options.retain_patient_characteristics and is_characteristic:
-        action = Action.AGE if row["vr"] == "AS" else Action.KEEP
-        return Rule(
-            action=action,
-            why="Retain Patient Characteristics",
-            origin=Origin.OPTION,
-            keyword=keyword,
-        )
-    if options.retain_device_identity and row["retain_device_identity"] == "K":
-        return Rule(
-            action=Action.KEEP,
-            why="K under Retain Device Identity",
-            origin=Origin.OPTION,
-            keyword=keyword,
-        )
-    return None
-
-
-def _resolved(row: Mapping[str, str]) -> Rule:
-    action, value, why = _choice(row["keyword"], row["vr"], row["basic_profile"])
-    return Rule(
-        action=action,
-        value=value,
-        why=f"{row['basic_profile']}: {why}",
-        origin=Origin.PROFILE,
-        keyword=row["keyword"],
-        is_descriptor=row["clean_descriptors"] == "C",
-    )
-
-
-def _choice(keyword: str, vr: str, code: str) -> tuple[Action, str, str]:
-    if keyword in PSEUDONYMS:
-        return Action.PSEUDONYM, "", "the patient's keyed pseudonym"
-    if code == "U" or (vr == "UI" and "D" in code):
-        return Action.UID, "", "a keyed UID, the same wherever it stands"
-    if code.endswith("U*"):
-        return Action.KEEP, "", "the references stay, the UIDs in them are replaced"
-    chosen = code if code in {"X", "Z"} else _by_type(keyword, code)
-    if chosen == "D" and vr in DUMMIES:
-        return Action.REPLACE, DUMMIES[vr], "a dummy"
-    if chosen == "Z":
-        return Action.BLANK, "", "Type 2 in a CT image" if "/" in code else "blanked"
-    return Action.REMOVE, "", _why_removed(code)
-
-
-def _by_type(keyword: str, code: str) -> str:
-    """X, Z or D: what the type in the CT image IODs asks for; D alone is no choice."""
-    if code == "D" or keyword in CT_TYPE_1:
-        return "D"
-    return "Z" if keyword in CT_TYPE_2 else "X"
-
-
-def _why_removed(code: str) -> str:
-    if code == "D":
-        return "not in a CT image, and there is no dummy for it"
-    return "Type 3 or absent in a CT image" if "/" in code else "removed"
-
-
-def _ct_rules(options: Options) -> Iterator[tuple[int, Rule]]:
-    for row in _rows("ct-rules.csv"):
-        tag = _tag(row["tag"])
-        assert tag is not None
-        action = Action[row["action"]]
-        rule = Rule(action=action, why=row["why"], origin=Origin.SCIENCE, keyword=row["keyword"])
-        if rule.keyword == "DeviceID" and options.retain_device_identity:
-            rule = replace(rule, action=Action.KEEP, origin=Origin.OPTION)
-        yield tag, rule
-
-
-def _vr_rules() -> Iterator[tuple[str, Rule]]:
-    def rule(action: Action, why: str) -> Rule:
-        return Rule(action=action, why=why, origin=Origin.VR, is_descriptor=True)
-
-    for vr in TEXT_VRS:
-        yield vr, rule(Action.REMOVE, "free text of an attribute that no rule knows")
-    for vr in DATE_VRS:
-        yield vr, rule(Action.REMOVE, "a date, time or age of an attribute that no rule knows")
-    for vr in BINARY_VRS:
-        yield vr, rule(Action.REMOVE, "bytes that nobody can look into")
-    yield "UI", rule(Action.UID, "a keyed UID, the same wherever it stands")
+def private_text(element: PrivateElement) -> str:
+    """A private element as deid's recipes write it: `(0019,"GEMS_ACQU_01",23)`."""
+    return f'({element.group:04X},"{element.creator}",{element.element:02X})'

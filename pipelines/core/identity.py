@@ -94,3 +94,11 @@ class Pseudonyms:
     def uid(self, uid: str) -> str:
         """A UID under 2.25 for a UID: at most 44 characters, never the original."""
         return UID_ROOT + str(int.from_bytes(self._digest("uid", uid)[:16], "big"))
+
+    def shift_days(self, patient_key: str, maximum_days: int) -> int:
+        """How far a patient's dates are moved, in days: from -1 to -`maximum_days`.
+
+        Back only, so that no date lies in the future; never 0, or some dates would stay true.
+        """
+        number = int.from_bytes(self._digest("date shift", patient_key)[:16], "big")
+        return -1 - number % maximum_days

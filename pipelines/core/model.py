@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+STAGE_NAMES = ("select", "export", "anonymize", "convert", "thin", "build-registry")
+"""The six steps in order, as the commands are called."""
+
 
 class Category(StrEnum):
     """Severity of a study: share of the lung parenchyma involved (paper, table 1)."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from pipelines.core.errors import SettingsError
 from pipelines.core.model import ThinBy
 
 
@@ -131,6 +132,10 @@ class ExportSettings:
     )
 
 
+OPTIONS_WITHOUT_ENGINE = ("retain_safe_private",)
+"""Options whose rules are there, but no engine that applies them: refused, never ignored."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AnonymizeSettings:
     """Which rules take the identity away (PS3.15 Annex E)."""
@@ -144,9 +149,34 @@ class AnonymizeSettings:
     retain_device_identity: bool = knob(
         False, "Keep serial numbers and names of the scanner (PS3.15 E.3.8)."
     )
+    retain_modified_dates: bool = knob(
+        False,
+        "Keep the days of the scans, moved back by the patient's keyed shift (PS3.15 E.3.6).",
+    )
+    maximum_shift_days: int = knob(
+        3650,
+        "The longest such shift: years, so that a known study window tells little.",
+        minimum=365,
+    )
+    descriptor_words: Path | None = knob(
+        None,
+        "A file of words, one a line, that may stay in descriptions (PS3.15 E.3.5).",
+        enters=Enters.CONTENT,
+    )
+    retain_safe_private: bool = knob(
+        False, "Keep the numbers of a scan in private elements known as safe (PS3.15 E.3.10)."
+    )
     recipes: tuple[Path, ...] = knob(
         (), "Recipes of your own in deid's language, after the shipped one.", enters=Enters.CONTENT
     )
+
+    def __post_init__(self) -> None:
+        for name in OPTIONS_WITHOUT_ENGINE:
+            if getattr(self, name):
+                raise SettingsError(
+                    f"[anonymize] {name}: this version cannot do that yet",
+                    hint="Leave it out; what it would keep is removed.",
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

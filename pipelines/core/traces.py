@@ -13,6 +13,7 @@ What is looked for, and how, so that a hit means something:
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 ENCODINGS = ("utf-8", "cp1251", "koi8-r", "iso8859-5", "latin-1")
 """The character sets in which Russian and Western hospitals write."""
@@ -121,17 +122,20 @@ def _is_telling(text: str) -> bool:
 
 
 def _occurs(text: str, content: bytes, lowered: bytes, is_left_bounded: bool) -> bool:
-    if text.isascii():
-        forms, where = {text.lower().encode()}, lowered
-    else:
-        forms, where = set(_encoded(text)), content
-    for form in forms:
+    where = lowered if text.isascii() else content
+    for form in _searched(text):
         start = where.find(form)
         while start >= 0:
             if _counts(text, where, start, start + len(form), is_left_bounded):
                 return True
             start = where.find(form, start + 1)
     return False
+
+
+@lru_cache(maxsize=4096)
+def _searched(text: str) -> tuple[bytes, ...]:
+    """The bytes of a text in every form; of an ASCII text the one in lower case."""
+    return (text.lower().encode(),) if text.isascii() else tuple(set(_encoded(text)))
 
 
 def _encoded(text: str) -> Iterator[bytes]:

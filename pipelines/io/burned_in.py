@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import SimpleITK
 from numpy.typing import NDArray
 
 DRAWN_ABOVE_HU = 200
@@ -67,6 +66,8 @@ def _drawn_values(slice_hu: NDArray[np.int16]) -> list[int]:
 
 def _pieces(drawn: NDArray[np.bool_]) -> list[Box]:
     """The connected pieces that are as high or as wide as a letter may be."""
+    import SimpleITK  # 95 MB and a third of a second, for the one slice in thousands that needs it
+
     labels = SimpleITK.ConnectedComponent(SimpleITK.GetImageFromArray(drawn.astype(np.uint8)), True)
     shapes = SimpleITK.LabelShapeStatisticsImageFilter()
     shapes.Execute(labels)

@@ -10,8 +10,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,40 +31,22 @@ from pipelines.core.deid import (
     Origin,
     Rule,
     Rules,
-    profile,
-    recipe_text,
     tag_text,
 )
 from pipelines.core.errors import SettingsError
+from pipelines.core.profile import profile, recipe_text
+from pipelines.core.retained import SHIFTED, PrivateKey, safe_private
+from pipelines.io.profile_options import read_text
+from pipelines.io.recipe_lines import Line, nearest, read_lines
 
-MAXIMUM_RECIPE_BYTES = 1 << 20
-ACTIONS = ("REMOVE", "BLANK", "REPLACE", "KEEP")
-NOT_HONOURED = {
-    "ADD": "mosmed adds nothing but what PS3.15 asks for",
-    "JITTER": "mosmed removes dates: shifted ones can be shifted back",
-    "LABEL": "mosmed leaves out whole objects and never blackens pixels",
-}
-SECTIONS = ("header", "labels", "filter", "values", "fields")
 NUMBER_VRS = ("DS", "IS")
 
 _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
+_PRIVATE = re.compile(r'\(([0-9A-Fa-f]{4}),"([^"]+)",([0-9A-Fa-f]{2})\)')
 _SELECTION = re.compile(r"select:VR:([A-Z]{2})")
 _EXPANDER = re.compile(
     r"ALL$|(startswith|endswith|contains|except|select|fields|values):", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """One action of a recipe; `place` is `file:line`."""
-
-    place: str
-    action: str
-    target: str
-    value: str
-
-    def fault(self, what: str, *, hint: str = "") -> SettingsError:
-        return SettingsError(f"{self.place}: {what}", hint=hint or "Nothing was anonymized.")
 
 
 def load(options: Options, paths: tuple[Path, ...] = ()) -> Rules:
@@ -76,11 +57,11 @@ def load(options: Options, paths: tuple[Path, ...] = ()) -> Rules:
     shipped = profile(options)
     rules = _shipped(shipped, _parsed("mosmed.deid", recipe_text(options)))
     for path in paths:
-        rules = _overridden(rules, _parsed(path.name, _text(path)))
+        rules = _overridden(rules, _parsed(path.name, read_text(path)))
     return replace(rules, loosened=tuple(_loosened(shipped, rules)))
 
 
-def _shipped(known: Rules, lines: list[_Line]) -> Rules:
+def _shipped(known: Rules, lines: list[Line]) -> Rules:
     """What the shipped text says; `known` only tells the reasons, which a recipe cannot hold."""
     empty = Rules(options=known.options, by_tag={}, by_vr={})
     said = _overridden(empty, lines, is_shipped=True)
@@ -89,36 +70,66 @@ def _shipped(known: Rules, lines: list[_Line]) -> Rules:
         for tag, rule in said.by_tag.items()
     }
     by_vr = {vr: replace(known.by_vr[vr], action=rule.action) for vr, rule in said.by_vr.items()}
-    return replace(empty, by_tag=by_tag, by_vr=by_vr)
+    return replace(said, by_tag=by_tag, by_vr=by_vr)
 
 
-def _overridden(rules: Rules, lines: list[_Line], *, is_shipped: bool = False) -> Rules:
-    by_tag, by_vr = dict(rules.by_tag), dict(rules.by_vr)
+def _overridden(rules: Rules, lines: list[Line], *, is_shipped: bool = False) -> Rules:
+    by_tag, by_vr, by_private = dict(rules.by_tag), dict(rules.by_vr), dict(rules.by_private)
     for line in lines:
         if selection := _SELECTION.fullmatch(line.target):
             vr = selection[1]
             if vr not in set(VR) or " " in vr:
                 raise line.fault(f"there is no value representation {vr}")
-            by_vr[vr] = _rule(line, vr, "")
+            by_vr[vr] = rule = _rule(line, vr, "")
+            if rule.action in {Action.SHIFT, Action.CLEAN}:
+                raise line.fault(f"'{line.value}' is for one attribute, never for a whole type")
+        elif private := _PRIVATE.fullmatch(line.target):
+            key = int(private[1], 16), private[2], int(private[3], 16)
+            if line.action == "REMOVE":
+                by_private.pop(key, None)
+            else:
+                _refuse_unsafe(line, key, rules.options)
+                by_private[key] = safe_private()[key]
         else:
             tag = _tag(line)
-            vr = _dictionary_vr(tag)
-            rule = _rule(line, vr, keyword_for_tag(tag))
+            rule = _rule(line, _dictionary_vr(tag), keyword_for_tag(tag))
+            before = by_tag.get(tag)
+            descriptor = before.is_descriptor if before else _dictionary_vr(tag) in TEXT_VRS
             if not is_shipped:
                 _refuse_fixed(line, tag, rule)
-            before = by_tag.get(tag)
-            descriptor = before.is_descriptor if before else vr in TEXT_VRS
+                _refuse_function(line, rule, rules.options, is_descriptor=descriptor)
             by_tag[tag] = replace(rule, is_descriptor=descriptor)
-    return replace(rules, by_tag=by_tag, by_vr=by_vr)
+    return replace(rules, by_tag=by_tag, by_vr=by_vr, by_private=by_private)
 
 
-def _refuse_fixed(line: _Line, tag: int, rule: Rule) -> None:
+def _refuse_fixed(line: Line, tag: int, rule: Rule) -> None:
     if rule.keyword in FIXED:
         raise line.fault(f"{rule.keyword} has a fixed rule that no recipe can change")
     if not rule.keyword and rule.action is not Action.REMOVE:
         raise line.fault(
             f"{tag_text(tag)} is private, retired or unknown to PS3.6: such elements are removed"
         )
+
+
+def _refuse_unsafe(line: Line, key: PrivateKey, options: Options) -> None:
+    if line.action != "KEEP" or key not in safe_private():
+        raise line.fault(f"{line.target} is not one of the safe private elements of PS3.15 E.3.10")
+    if not options.retain_safe_private:
+        raise line.fault(f"{line.target} needs retain_safe_private = true under [anonymize]")
+
+
+def _refuse_function(line: Line, rule: Rule, options: Options, *, is_descriptor: bool) -> None:
+    """A function of an option, for an attribute that the option is not about."""
+    if rule.action is Action.SHIFT:
+        if not options.retain_modified_dates:
+            raise line.fault("func:shift_date needs retain_modified_dates = true")
+        if rule.keyword not in SHIFTED:
+            raise line.fault(f"{rule.keyword} is not the day of a scan, and may be shared or known")
+    if rule.action is Action.CLEAN:
+        if not options.descriptor_words:
+            raise line.fault("func:clean_text needs descriptor_words under [anonymize]")
+        if not is_descriptor:
+            raise line.fault(f"{rule.keyword} identifies: no part of it may stay")
 
 
 def _loosened(shipped: Rules, rules: Rules) -> Iterator[str]:
@@ -135,14 +146,14 @@ def _loosened(shipped: Rules, rules: Rules) -> Iterator[str]:
 # --- one line
 
 
-def _rule(line: _Line, vr: str, keyword: str) -> Rule:
+def _rule(line: Line, vr: str, keyword: str) -> Rule:
     action, value = Action[line.action], ""
     if line.action == "REPLACE":
         action, value = _replacement(line, vr)
     return Rule(action=action, value=value, why=line.place, origin=Origin.RECIPE, keyword=keyword)
 
 
-def _replacement(line: _Line, vr: str) -> tuple[Action, str]:
+def _replacement(line: Line, vr: str) -> tuple[Action, str]:
     kind, _, name = line.value.partition(":")
     if kind == "func":
         return _function(line, name, vr), ""
@@ -157,15 +168,15 @@ def _replacement(line: _Line, vr: str) -> tuple[Action, str]:
     return Action.REPLACE, line.value
 
 
-def _function(line: _Line, name: str, vr: str) -> Action:
+def _function(line: Line, name: str, vr: str) -> Action:
     if name not in FUNCTIONS:
-        raise line.fault(f"mosmed supplies no function '{name}'{_nearest(name, tuple(FUNCTIONS))}")
+        raise line.fault(f"mosmed supplies no function '{name}'{nearest(name, tuple(FUNCTIONS))}")
     if vr not in FUNCTION_VRS[FUNCTIONS[name]]:
         raise line.fault(f"func:{name} does not give a value of type {vr}")
     return FUNCTIONS[name]
 
 
-def _check_value(line: _Line, vr: str) -> None:
+def _check_value(line: Line, vr: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -176,7 +187,7 @@ def _check_value(line: _Line, vr: str) -> None:
         raise line.fault(f"'{line.value}' is no valid value of type {vr}") from error
 
 
-def _tag(line: _Line) -> int:
+def _tag(line: Line) -> int:
     match = _TAG.fullmatch(line.target)
     if match:
         return int(match[1] + match[2], 16)
@@ -185,9 +196,11 @@ def _tag(line: _Line) -> int:
     if _EXPANDER.match(line.target) or "__" in line.target or "," in line.target:
         raise line.fault(
             f"'{line.target}': mosmed takes one attribute a line",
-            hint="Write a keyword, (GGGG,EEEE), or select:VR:XX.",
+            hint='Write a keyword, (GGGG,EEEE), (GGGG,"CREATOR",EE), or select:VR:XX.',
         )
-    raise line.fault(f"there is no attribute '{line.target}'{_nearest(line.target)}")
+    raise line.fault(
+        f"there is no attribute '{line.target}'{nearest(line.target, tuple(keyword_dict))}"
+    )
 
 
 def _dictionary_vr(tag: int) -> str:
@@ -197,31 +210,12 @@ def _dictionary_vr(tag: int) -> str:
         return "UN"
 
 
-def _nearest(word: str, words: tuple[str, ...] | None = None) -> str:
-    known = {entry.lower(): entry for entry in words or tuple(keyword_dict)}
-    near = get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {known[near[0]]}?" if near else ""
-
-
 # --- one file
 
 
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAXIMUM_RECIPE_BYTES + 1)
-        if len(content) > MAXIMUM_RECIPE_BYTES:
-            raise SettingsError(f"{path}: too large for a recipe")
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: a recipe is text in UTF-8") from error
-
-
-def _parsed(name: str, text: str) -> list[_Line]:
+def _parsed(name: str, text: str) -> list[Line]:
     """The actions of a recipe: read here with their line numbers, and once more by deid itself."""
-    lines = list(_lines(name, text))
+    lines = list(read_lines(name, text))
     said = _deid_actions(name, text)
     if len(said) != len(lines):
         raise SettingsError(f"{name}: deid reads {len(said)} actions, mosmed {len(lines)}")
@@ -230,58 +224,6 @@ def _parsed(name: str, text: str) -> list[_Line]:
         if (action["action"], action["field"], value) != (line.action, line.target, line.value):
             raise line.fault("deid reads this line differently", hint="Write it more simply.")
     return lines
-
-
-def _lines(name: str, text: str) -> Iterator[_Line]:
-    section = wanted = ""
-    for number, raw in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
-        words = raw.split("#")[0].split()
-        line = _Line(
-            place=f"{name}:{number}",
-            action=words[0] if words else "",
-            target=words[1] if len(words) > 1 else "",
-            value=" ".join(words[2:]),
-        )
-        if re.search(r"\S#", raw) and not raw.lstrip().startswith("#"):
-            raise line.fault("put a space before a comment", hint="deid cuts a value at its #.")
-        if line.action.upper().startswith("FORMAT"):
-            wanted = _format(line)
-        elif line.action.startswith("%"):
-            section = _section(line)
-        elif line.action:
-            if not (wanted and section):
-                raise line.fault("a recipe begins with 'FORMAT dicom' and '%header'")
-            yield _action(line)
-
-
-def _format(line: _Line) -> str:
-    if (line.action, line.target, line.value) != ("FORMAT", "dicom", ""):
-        raise line.fault("the format is written 'FORMAT dicom'")
-    return line.target
-
-
-def _section(line: _Line) -> str:
-    section = line.action[1:]
-    if section == "header" and not line.target:
-        return section
-    if section in SECTIONS:
-        raise line.fault(f"mosmed does not honour the section %{section}", hint="Use %header.")
-    raise line.fault(f"there is no section %{section}{_nearest(section, SECTIONS)}")
-
-
-def _action(line: _Line) -> _Line:
-    if line.action in NOT_HONOURED:
-        raise line.fault(f"{line.action} is not honoured: {NOT_HONOURED[line.action]}")
-    if line.action not in ACTIONS:
-        known = (*ACTIONS, *NOT_HONOURED)
-        raise line.fault(f"there is no action '{line.action}'{_nearest(line.action, known)}")
-    if not line.target:
-        raise line.fault(f"{line.action} needs an attribute")
-    if line.action == "REPLACE" and not line.value:
-        raise line.fault("REPLACE needs a value", hint="Use BLANK to empty an element.")
-    if line.action != "REPLACE" and line.value:
-        raise line.fault(f"{line.action} takes no value: '{line.value}'")
-    return line
 
 
 def _deid_actions(name: str, text: str) -> list[dict[str, Any]]:

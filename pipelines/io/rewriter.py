@@ -1,0 +1,300 @@
+"""Takes the identity out of one file after another, decoding only what it has not met before.
+
+The slices of a series repeat nearly all their elements: what became of an element, by its bytes, is
+remembered, and a new header is put together from such pieces. The pixels are copied by the kernel.
+The bytes are those of `io.deidentify`, which reads a whole file with pydicom; that way is taken for
+every file that is not understood with certainty, and has the last word where a trace is found.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from pydicom import Dataset
+from pydicom.dataelem import DataElement
+from pydicom.uid import UID
+
+from pipelines.core.deid import Action
+from pipelines.core.errors import DicomError
+from pipelines.io.ct_objects import PLACES
+from pipelines.io.deidentify import Rewritten, claim, deidentify
+from pipelines.io.dicom import faults_of
+from pipelines.io.elements import SPECIFIC_CHARACTER_SET, structural
+from pipelines.io.part10 import (
+    SEQUENCE_END_BYTES,
+    UNDEFINED_LENGTH,
+    FileRange,
+    Part10,
+    encode_start,
+    pixel_header,
+    read_part10,
+)
+from pipelines.io.pieces import Maker, Piece, Proof, decoded, encoded
+from pipelines.io.raw_header import RawHeader, Uncertain, read_raw_header, value_of
+from pipelines.io.rewriting import Engine, Remembered
+
+Facts = Dataset
+"""What a file says of itself, before it is de-identified."""
+
+MEMORY_PIECES = 2048
+MEMORY_PROOFS = 16
+LONGEST_REMEMBERED_BYTES = 4096
+"""What is kept in memory however many files there are: some megabytes."""
+
+OVERLAYS = 0x60
+SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
+STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
+PATIENT_SEX, PATIENT_AGE = 0x00100040, 0x00101010
+SAMPLES, FRAMES, ROWS, COLUMNS, BITS = 0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280100
+PIXEL_REPRESENTATION = 0x00280103
+LINKS = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
+LOOKED_AT = frozenset({*PLACES.values(), SPECIFIC_CHARACTER_SET}) - {SOP_INSTANCE_UID}
+_INTEGER = re.compile(rb"[0-9]{1,9} ?")
+
+
+@dataclass(slots=True, kw_only=True)
+class Opened:
+    """A file on its way: its raw header, if it is understood, else all of it, read by pydicom.
+
+    `facts` has the attributes that `io.ct_objects` looks at, but for SOPInstanceUID, which differs
+    in every file; maybe others.
+    """
+
+    path: Path
+    name: str
+    descriptor: int
+    raw: RawHeader | None
+    facts: Dataset
+    _part: Part10 | None = None
+
+    def part(self) -> Part10:
+        """The whole file; raises DicomError as `read_part10` does."""
+        if self._part is None:
+            self._part = read_part10(self.path, name=self.name)
+        return self._part
+
+
+class Rewriter:
+    """De-identifies the files of one item, one at a time; remembers pieces, never whole files."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._makers: dict[tuple[bool, bytes], tuple[Maker, dict[bytes, Piece]]] = {}
+        self._claims: dict[tuple[bool, bool], dict[int, bytes]] = {}
+        self._proofs: dict[tuple[Remembered, ...], Proof] = {}
+        self._facts: tuple[tuple[bool, tuple[bytes, ...]], Dataset] | None = None
+
+    @contextmanager
+    def open(self, path: Path, *, name: str) -> Iterator[Opened]:
+        """The file at `path`; messages call it `name`. Raises DicomError as `read_part10` does."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            raw = read_raw_header(descriptor, os.fstat(descriptor).st_size)
+            yield self._opened(path, name, descriptor, raw)
+        finally:
+            os.close(descriptor)
+
+    def rewrite(self, opened: Opened, engine: Engine) -> Rewritten:
+        """The object without identity; raises as `deidentify` does."""
+        if opened.raw is not None:
+            self._use(engine)
+            try:
+                return self._rewritten(opened, opened.raw, engine)
+            except (Uncertain, DicomError):
+                pass  # the slow way tells what is wrong, if it cannot be read there either
+        return deidentify(opened.part(), engine, name=opened.name)
+
+    def _opened(self, path: Path, name: str, descriptor: int, raw: RawHeader | None) -> Opened:
+        facts = None if raw is None else self._facts_of(raw, name)
+        if raw is not None and facts is not None:
+            return Opened(path=path, name=name, descriptor=descriptor, raw=raw, facts=facts)
+        part = read_part10(path, name=name)
+        return Opened(
+            path=path, name=name, descriptor=descriptor, raw=None, facts=part.dataset, _part=part
+        )
+
+    def _facts_of(self, raw: RawHeader, name: str) -> Dataset | None:
+        """The attributes that decide about a file; the same object for the same bytes."""
+        elements = tuple(
+            element
+            for tag, element in raw.elements.items()
+            if tag in LOOKED_AT or tag >> 24 == OVERLAYS
+        )
+        key = raw.is_implicit, elements
+        if self._facts is None or self._facts[0] != key:
+            try:
+                with faults_of(name):
+                    self._facts = key, decoded(elements, is_implicit=raw.is_implicit)
+            except DicomError:
+                return None
+        return self._facts[1]
+
+    def _use(self, engine: Engine) -> None:
+        """Forget everything that was made under another engine."""
+        if self._engine != engine:
+            self._engine = engine
+            self._makers.clear()
+            self._claims.clear()
+            self._proofs.clear()
+
+    # --- one file
+
+    def _rewritten(self, opened: Opened, raw: RawHeader, engine: Engine) -> Rewritten:
+        _refuse_other_pixels(raw)
+        _refuse_unknown_sign(raw, engine)
+        pieces = self._pieces(raw, engine, opened.name)
+        proof = self._proof(pieces.values(), engine)
+        if proof.finds_counters(pieces.values()):
+            pieces |= {
+                tag: _blanked(piece, raw)
+                for tag, piece in pieces.items()
+                if proof.finds_counters([piece])
+            }
+        contents = {tag: piece.content for tag, piece in pieces.items() if piece.content}
+        is_ascii = all(piece.is_ascii for piece in pieces.values())
+        contents |= self._claimed(engine, opened.name, (raw.is_implicit, is_ascii))
+        links = [_text(contents, tag, raw) for tag in LINKS]
+        if not all(links):
+            raise Uncertain
+        head = _head(contents, raw, links)
+        if proof.fails(head, raw, pieces.values()):
+            raise Uncertain
+        return Rewritten(
+            head=head,
+            tail=_tail(raw, opened.descriptor),
+            study_instance_uid=links[2],
+            series_instance_uid=links[3],
+            sop_instance_uid=links[1],
+            patient_sex=_text(contents, PATIENT_SEX, raw),
+            patient_age=_text(contents, PATIENT_AGE, raw),
+            counts=_counts(raw, pieces.values()),
+        )
+
+    def _pieces(self, raw: RawHeader, engine: Engine, name: str) -> dict[int, Piece]:
+        key = raw.is_implicit, raw.elements.get(SPECIFIC_CHARACTER_SET, b"")
+        if key not in self._makers:
+            self._makers.clear()
+            self._makers[key] = Maker(engine, *key), {}
+        maker, known = self._makers[key]
+        maker.name = name
+        if len(known) > MEMORY_PIECES:
+            known.clear()
+        pieces = {}
+        for tag, element in raw.elements.items():
+            piece = known.get(element)
+            if piece is None:
+                piece = maker.piece(tag, element)
+                if len(element) <= LONGEST_REMEMBERED_BYTES:
+                    known[element] = piece
+            pieces[tag] = piece
+        return pieces
+
+    def _claimed(self, engine: Engine, name: str, kind: tuple[bool, bool]) -> dict[int, bytes]:
+        """The elements in which an object says that it is de-identified."""
+        if kind not in self._claims:
+            is_implicit, is_ascii = kind
+            dataset = Dataset()
+            with faults_of(name):
+                claim(dataset, engine, is_ascii=is_ascii)
+                self._claims[kind] = {
+                    int(element.tag): encoded(_alone(element), is_implicit=is_implicit)
+                    for element in dataset
+                }
+        return self._claims[kind]
+
+    def _proof(self, pieces: Collection[Piece], engine: Engine) -> Proof:
+        seen = tuple(piece.seen for piece in pieces if piece.seen is not None)
+        if seen not in self._proofs:
+            if len(self._proofs) >= MEMORY_PROOFS:
+                self._proofs.clear()
+            together = Remembered()
+            for one in seen:
+                together.add(one)
+            traces = engine.known.joined(together.traces())
+            self._proofs[seen] = Proof(
+                traces=traces, only_long=traces.only_long(), kept=frozenset(together.kept)
+            )
+        return self._proofs[seen]
+
+
+def _blanked(piece: Piece, raw: RawHeader) -> Piece:
+    """A counter that echoes a value that was removed, as `io.deidentify` blanks it."""
+    if value_of(piece.content, is_implicit=raw.is_implicit).rstrip(b" ") not in (
+        piece.counters,
+        piece.counters.replace(b"\0", b"\\"),
+    ):
+        raise Uncertain  # it lies within a sequence
+    content = piece.content[:4] + (bytes(4) if raw.is_implicit else b"IS" + bytes(2))
+    return replace(piece, content=content, counted=(*piece.counted, "echo"), counters=b"")
+
+
+def _alone(element: DataElement) -> Dataset:
+    dataset = Dataset()
+    dataset.add(element)
+    return dataset
+
+
+def _counts(raw: RawHeader, pieces: Collection[Piece]) -> Counter[str]:
+    counts = Counter(chain.from_iterable(piece.counted for piece in pieces))
+    counts.update(structural(tag) for tag in raw.behind)
+    counts["private"] += raw.private
+    return +counts
+
+
+def _text(contents: dict[int, bytes], tag: int, raw: RawHeader) -> str:
+    """The one value of a new element; empty if there is none."""
+    element = contents.get(tag, b"")
+    value = value_of(element, is_implicit=raw.is_implicit).rstrip(b" \0")
+    if b"\\" in value or not value.isascii():
+        raise Uncertain
+    return value.decode()
+
+
+def _refuse_other_pixels(raw: RawHeader) -> None:
+    """PS3.5 8.1.1: native pixels are as many as the header says, which has to be sure of it."""
+    if raw.pixels is not None:
+        return
+    rows, columns, bits = (_short(raw, tag) for tag in (ROWS, COLUMNS, BITS))
+    samples = _short(raw, SAMPLES) if SAMPLES in raw.elements else 1
+    frames = b"1"
+    if FRAMES in raw.elements:
+        frames = value_of(raw.elements[FRAMES], is_implicit=raw.is_implicit)
+    if not _INTEGER.fullmatch(frames):
+        raise Uncertain
+    expected = (rows * columns * (samples or 1) * (int(frames) or 1) * bits + 7) // 8
+    if raw.pixels_length != expected + expected % 2:
+        raise Uncertain
+
+
+def _refuse_unknown_sign(raw: RawHeader, engine: Engine) -> None:
+    """Elements that are `US or SS` in Implicit VR take their type from PixelRepresentation."""
+    if raw.is_implicit:
+        is_kept = engine.rules.of(PIXEL_REPRESENTATION, "US").action is Action.KEEP
+        if not is_kept or _short(raw, PIXEL_REPRESENTATION) > 1:
+            raise Uncertain
+
+
+def _short(raw: RawHeader, tag: int) -> int:
+    element = raw.elements.get(tag, b"")
+    is_short = raw.is_implicit or element[4:6] == b"US"
+    if len(element) != 10 or not is_short:
+        raise Uncertain
+    return int.from_bytes(element[8:], "little")
+
+
+def _head(contents: dict[int, bytes], raw: RawHeader, links: list[str]) -> bytes:
+    start = encode_start(sop_class_uid=links[0], sop_instance_uid=links[1], syntax=raw.syntax)
+    elements = (contents[tag] for tag in sorted(contents))
+    length = UNDEFINED_LENGTH if raw.pixels is not None else raw.pixels_length
+    return b"".join((start, *elements, pixel_header(UID(raw.syntax), raw.pixel_vr, length)))
+
+
+def _tail(raw: RawHeader, descriptor: int) -> bytes | FileRange:
+    if raw.pixels is not None:
+        return raw.pixels + SEQUENCE_END_BYTES
+    return FileRange(descriptor=descriptor, start=raw.pixels_start, length=raw.pixels_length)
