@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from mosmedcli import dataset, stages
+from mosmedcli import dataset, privacy, stages
 from pipelines.core.errors import MosmedError
 
 EXIT_INTERRUPTED = 130
@@ -78,5 +78,5 @@ def main() -> None:
     """
 
 
-for command in (dataset.init, *stages.COMMANDS, *dataset.COMMANDS):
+for command in (dataset.init, *stages.COMMANDS, *dataset.COMMANDS, *privacy.COMMANDS):
     main.add_command(command)

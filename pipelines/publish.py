@@ -11,9 +11,11 @@ from pipelines.core.errors import MosmedError, WorkspaceError
 from pipelines.core.identity import Candidate
 from pipelines.core.model import Failed, Registry
 from pipelines.core.settings import RegistrySettings
+from pipelines.forgetting import forgotten
 from pipelines.io.ledger import Entry, Ledger, Outcome
 from pipelines.io.workbook import Sheet, write_workbook
 from pipelines.io.workspace import Workspace, is_whole, swap_in
+from pipelines.proof import Proof, Sought, prove, refuse
 from pipelines.runner import Task, attempt
 from pipelines.standing import Standing, record_of, settings_digest
 from pipelines.versions import library_versions
@@ -31,11 +33,15 @@ def published(workspace: Workspace) -> Registry | None:
 
 
 def publish(
-    workspace: Workspace, settings: RegistrySettings, finished: Sequence[Standing]
-) -> tuple[Registry, bool]:
+    workspace: Workspace,
+    settings: RegistrySettings,
+    finished: Sequence[Standing],
+    sought: Sought,
+) -> tuple[tuple[Registry, bool], Proof]:
     """Publish the studies that have come through all stages; whether anything was new.
 
-    Raises WorkspaceError rather than remove a file from `dataset/` that mosmed did not make.
+    Raises PrivacyError where the proof finds one of the values `sought`, and WorkspaceError rather
+    than remove a file from `dataset/` that mosmed did not make.
     """
     patients = len({standing.candidate.patient_key for standing in finished})
     fingerprint = digest(
@@ -48,7 +54,9 @@ def publish(
     ledger = _ledger(workspace)
     entry = ledger.get(NAME)
     if entry is not None and _holds(entry, fingerprint, workspace.dataset):
-        return from_jsonable(Registry, entry.record), False
+        proof = prove(workspace.dataset, sought)
+        refuse(proof, NAME)
+        return (from_jsonable(Registry, entry.record), False), proof
     _refuse_foreign_files(workspace.dataset)
     items = [(_record(standing), _folder(workspace, standing)) for standing in finished]
     made = workspace.temporary(workspace.root, NAME)
@@ -57,6 +65,10 @@ def publish(
     result = attempt(task)
     if isinstance(result.value, Failed):
         raise MosmedError(f"{BUILD_REGISTRY}: {result.value.message}", hint=result.value.hint)
+    proof = prove(made, sought)
+    if proof.findings:
+        workspace.discard(made)
+    refuse(proof, NAME)
     swap_in(made, workspace.dataset)
     ledger.append(
         Entry(
@@ -69,18 +81,20 @@ def publish(
             versions=library_versions(),
         )
     )
-    return result.value, True
+    return (result.value, True), proof
 
 
 def write_linkage(
     workspace: Workspace, registry: Registry, candidates: Sequence[Candidate]
 ) -> Path:
     """Write who is who to `private/linkage.xlsx`, for the owner alone (mode 0600)."""
+    gone = forgotten(workspace)
     by_id = {candidate.public_id: candidate for candidate in candidates}
     rows = [
         (row.study_id, row.public_id, by_id[row.public_id].accession_number,
          by_id[row.public_id].study_instance_uid, by_id[row.public_id].patient_key)
         for row in registry.rows
+        if row.public_id not in gone
     ]  # fmt: skip
     header = ("study_id", "public_id", "accession_number", "study_instance_uid", "patient_key")
     sheet = Sheet(name="Linkage", header=header, rows=rows, for_people=True)

@@ -6,15 +6,18 @@ from collections.abc import Collection
 from typing import Protocol
 
 from pipelines import select, selection
+from pipelines.certificate import write_certificate
 from pipelines.chain import EXPORT, STAGES
 from pipelines.core.errors import SettingsError, WorkspaceError
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.model import Registry
 from pipelines.core.settings import Settings
+from pipelines.forgetting import sweep
 from pipelines.io.index import refresh
 from pipelines.io.keys import make_key, read_key
 from pipelines.io.workspace import Workspace
 from pipelines.peers.archives import INDEX_NAME
+from pipelines.proof import Sought, sought_of
 from pipelines.publish import publish, published, write_linkage
 from pipelines.report import RunReport, StageReport, registry_report, stage_reports
 from pipelines.runner import Result, Workers
@@ -54,6 +57,7 @@ class Run:
         """Draw from the RIS, unless the selection on the disk is what the settings ask for."""
         assert self.settings.anonymize.key is not None
         key = read_key(self.settings.anonymize.key)
+        self.sweep()
         self._drawn = selection.ensure(self.workspace, self.settings.select, key)
         return self._drawn
 
@@ -66,6 +70,7 @@ class Run:
 
     def advance(self, stages: Collection[str]) -> None:
         """Run these stages for every study that is in, until none of them is pending there."""
+        self.sweep()
         standings = self.standings()
         is_indexed = False
         with Workers(self._jobs, presence=self.workspace.private) as workers:
@@ -80,19 +85,31 @@ class Run:
 
         Raises WorkspaceError while no study has come through.
         """
+        self.sweep()
         finished = [s for s in self.standings().admitted() if s.state is State.DONE]
         if not finished:
             raise WorkspaceError(
                 f"{self.workspace.root}: no study has come through yet", hint="Run: mosmed run"
             )
-        published = publish(self.workspace, self.settings.registry, finished)
+        published, proof = publish(self.workspace, self.settings.registry, finished, self.sought())
         write_linkage(self.workspace, published[0], self.drawn().candidates)
+        write_certificate(self.workspace, self.settings.anonymize, self._trails(), proof)
         return published
 
     def build_if_any(self) -> tuple[Registry, bool] | None:
         """Publish, if a single study has come through."""
         is_any = any(s.state is State.DONE for s in self.standings().admitted())
         return self.build() if is_any else None
+
+    def sought(self) -> Sought:
+        """What may not be found in anything that is published."""
+        return sought_of(self._trails(), self.settings.registry)
+
+    def sweep(self) -> None:
+        """Finish the removal of studies that their owner has withdrawn."""
+        sweep(self.workspace)
+        if selection.blank(self.workspace):
+            self._drawn = self._standings = None
 
     def report(self, registry: tuple[Registry, bool] | None = None) -> RunReport:
         """What there is now; `registry` with whether it is new, if this command built it."""
@@ -135,6 +152,10 @@ class Run:
         if self._standings is None:
             self._standings = Standings(self.workspace, self.settings, self.drawn().candidates)
         return self._standings
+
+    def _trails(self) -> list[list[Standing]]:
+        standings = self.standings()
+        return [standings.trail(standing.candidate) for standing in standings.opened()]
 
     def _pending(self, stages: Collection[str]) -> list[Standing]:
         """The studies pending at the first of these stages at which any is."""

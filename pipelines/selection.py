@@ -2,8 +2,8 @@
 
 import csv
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ from pipelines.chain import SELECT
 from pipelines.core.codec import canonical_json, digest, from_jsonable, to_jsonable
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Candidate, Pseudonyms
+from pipelines.core.model import Sex
 from pipelines.core.settings import SelectSettings
+from pipelines.forgetting import forgotten
 from pipelines.io.ledger import Entry, Ledger, Outcome
 from pipelines.io.workbook import Sheet, write_workbook
 from pipelines.io.workspace import Workspace, is_whole, seal, swap_in
 from pipelines.peers.ris import open_ris
-from pipelines.select import FlowStep, Selection
+from pipelines.select import FlowStep, RowExcluded, Selection
 from pipelines.standing import settings_digest
 from pipelines.versions import library_versions
 
@@ -50,23 +52,8 @@ def ensure(workspace: Workspace, settings: SelectSettings, key: bytes) -> Drawn:
     if _holds(entry, fingerprint, folder / NAME):
         return load(workspace)
     selection, unreadable = draw(settings, Pseudonyms(key))
-    made = workspace.temporary(folder, NAME)
-    workspace.discard(made)
-    made.mkdir(parents=True)
-    _write(made, selection, unreadable)
-    outputs = seal(made)
-    swap_in(made, folder / NAME)
-    ledger.append(
-        Entry(
-            public_id=NAME,
-            fingerprint=fingerprint,
-            outcome=Outcome.DONE,
-            record={"candidates": len(selection.candidates)},
-            outputs=outputs,
-            seconds=0.0,
-            versions=library_versions(),
-        )
-    )
+    selection = _blanked(selection, forgotten(workspace))
+    _record(workspace, ledger, fingerprint, (selection, unreadable))
     return Drawn(
         candidates=selection.candidates,
         flow=selection.flow,
@@ -89,6 +76,84 @@ def load(workspace: Workspace) -> Drawn:
         candidates=_load(folder / "candidates.json", Candidate),
         flow=_load(folder / "flow.json", FlowStep),
         unreadable=json.loads((folder / "unreadable.json").read_bytes()),
+    )
+
+
+def blank(workspace: Workspace) -> bool:
+    """Take the identity of the studies that were withdrawn out of the selection on the disk.
+
+    Whether there was any; the draw itself, and so the fingerprint it holds for, do not change.
+    """
+    folder = workspace.stage(SELECT, private=True)
+    ledger = Ledger(folder / "ledger.jsonl")
+    entry, names = ledger.get(NAME), forgotten(workspace)
+    if not names or entry is None or not (folder / NAME).is_dir():
+        return False
+    drawn = load(workspace)
+    with (folder / NAME / "excluded.csv").open(encoding="utf-8", newline="") as file:
+        excluded = tuple(
+            RowExcluded(**{**row, "row": int(row["row"])})  # type: ignore[arg-type]
+            for row in csv.DictReader(file)
+        )
+    before = Selection(candidates=drawn.candidates, flow=drawn.flow, excluded=excluded)
+    after = _blanked(before, names)
+    if after == before:
+        return False
+    _record(workspace, ledger, entry.fingerprint, (after, drawn.unreadable))
+    return True
+
+
+def _blanked(selection: Selection, names: Collection[str]) -> Selection:
+    """The selection without the identity of these studies: they keep their places, and are out."""
+    gone = {c.accession_number for c in selection.candidates if c.public_id in names} - {None}
+    return replace(
+        selection,
+        candidates=tuple(
+            Candidate(
+                public_id=candidate.public_id,
+                rank=candidate.rank,
+                patient_key="",
+                accession_number=None,
+                study_instance_uid=None,
+                category=candidate.category,
+                patient_age_years=None,
+                patient_sex=Sex.OTHER,
+                expected_instances=None,
+                identifying_values=(),
+            )
+            if candidate.public_id in names
+            else candidate
+            for candidate in selection.candidates
+        ),
+        excluded=tuple(
+            replace(row, accession_number=None, value="") if row.accession_number in gone else row
+            for row in selection.excluded
+        ),
+    )
+
+
+def _record(
+    workspace: Workspace, ledger: Ledger, fingerprint: str, made: tuple[Selection, dict[str, int]]
+) -> None:
+    """Put a selection in its place, and then record it."""
+    selection, unreadable = made
+    folder = workspace.stage(SELECT, private=True)
+    part = workspace.temporary(folder, NAME)
+    workspace.discard(part)
+    part.mkdir(parents=True)
+    _write(part, selection, unreadable)
+    outputs = seal(part)
+    swap_in(part, folder / NAME)
+    ledger.append(
+        Entry(
+            public_id=NAME,
+            fingerprint=fingerprint,
+            outcome=Outcome.DONE,
+            record={"candidates": len(selection.candidates)},
+            outputs=outputs,
+            seconds=0.0,
+            versions=library_versions(),
+        )
     )
 
 

@@ -18,6 +18,7 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Candidate
 from pipelines.core.model import Excluded, Failed
 from pipelines.core.settings import Enters, Settings
+from pipelines.forgetting import entry_of, forgotten
 from pipelines.io.ledger import Entry, Ledger, Outcome, Outputs
 from pipelines.io.workspace import Workspace, is_whole, sha256_of, swap_in
 from pipelines.runner import Result, Task
@@ -68,6 +69,7 @@ class Standings:
         self._tried: set[tuple[str, str]] = set()
         self._whole: dict[tuple[str, str], bool] = {}
         self._outside: dict[tuple[str, str], str] = {}
+        self._forgotten = forgotten(workspace)
         self._trails: dict[str, dict[frozenset[str], list[Standing]]] = {}
 
     def folder(self, stage: Stage) -> Path:
@@ -78,9 +80,23 @@ class Standings:
         """The stages a study has been through, the last one being where it stands."""
         trails = self._trails.setdefault(candidate.public_id, {})
         key = frozenset(retry)
+        if candidate.public_id in self._forgotten:
+            return [self._withdrawn(candidate)]
         if key not in trails:
             trails[key] = self._walk(candidate, retry)
         return trails[key]
+
+    def _withdrawn(self, candidate: Candidate) -> Standing:
+        return Standing(
+            candidate=candidate,
+            stage=STAGES[0],
+            state=State.EXCLUDED,
+            fingerprint="",
+            record=candidate,
+            source=self._workspace.archive,
+            outputs=None,
+            entry=entry_of(candidate.public_id),
+        )
 
     def _walk(self, candidate: Candidate, retry: Collection[str]) -> list[Standing]:
         record: Any = candidate

@@ -22,7 +22,7 @@ def way_of(run: Run, name: str) -> list[Step]:
     `name` is a number of the dataset, a pseudonym, an accession number or a StudyInstanceUID.
     Raises SettingsError for a name that is none of them.
     """
-    candidate = _candidate(run, name)
+    candidate = candidate_named(run, name)
     if candidate is None:
         row = selection.left_out(run.workspace, name)
         if row is None:
@@ -39,7 +39,8 @@ def way_of(run: Run, name: str) -> list[Step]:
     return steps + _publication(run, candidate)
 
 
-def _candidate(run: Run, name: str) -> Candidate | None:
+def candidate_named(run: Run, name: str) -> Candidate | None:
+    """The study of that name, as for `way_of`; None if no candidate bears it."""
     number = NUMBER.fullmatch(name.strip())
     names = {name.strip().casefold()}
     registry = published(run.workspace)

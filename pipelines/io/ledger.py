@@ -6,7 +6,7 @@ Only the parent process writes it.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -69,6 +69,24 @@ class Ledger:
             file.flush()
             os.fsync(file.fileno())
         self._entries[entry.public_id] = entry
+
+    def drop(self, public_ids: Collection[str]) -> None:
+        """Remove every line of these studies, the earlier ones too; whole or not at all."""
+        if not self._entries.keys() & set(public_ids):
+            return
+        lines = self.path.read_bytes().split(b"\n")[:-1]
+        kept = [line for line in lines if json.loads(line)["public_id"] not in public_ids]
+        part = self.path.with_suffix(".part")
+        with part.open("wb") as file:
+            file.writelines(line + b"\n" for line in kept)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self.path)
+        descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+        for public_id in public_ids:
+            self._entries.pop(public_id, None)
 
     def _cut_torn_line(self) -> None:
         """Cut off a last line that a power cut tore, so that the next one starts a new line."""
