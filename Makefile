@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 T ?= tests
+PART ?=
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format sample sample-check check clean
+.PHONY: help setup demo test lint types format sample sample-check check bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -60,6 +61,9 @@ sample-check: sample ## fail if sample_dicom/ is not what the phantom makes
 
 check: lint types test sample-check demo ## all that has to hold before a change lands
 
+bench: .venv/dev ## measure against cp and other tools (one part: make bench PART=anonymize)
+	$(BIN)/python -m tests.bench $(PART)
+
 clean: ## remove what was made here; never a workspace of yours
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .venv-bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache $(DEMO)
