@@ -457,7 +457,8 @@ def reason_of(keyword, mine, its):
         return "mosmed writes ASCII, or UTF-8, whatever the source was in"
     if its is None and mine.is_empty:
         return "deid removes by select:VR what BLANK has emptied"
-    if keyword.endswith("CodeSequence") and len(mine.value) < len(its.value):
+    items = len(mine.value) if mine is not None and mine.VR == "SQ" else 0
+    if keyword.endswith("CodeSequence") and items < len(its.value):
         return "mosmed drops items with codes of the site's own, which no recipe can say"
     if "." in keyword and str(mine.value).startswith("2.25.") and its.VR == "UI":
         return "deid's REPLACE of a tag does not reach into sequences: the original UID is left"

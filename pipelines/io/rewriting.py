@@ -185,6 +185,8 @@ class Rewriting:
         self.counts["keep"] += 1
         items = [self.dataset(item, depth + 1) for item in element.value if not is_local_code(item)]
         self.counts["local code"] += len(element.value) - len(items)
+        if element.value and not items:
+            return None  # an empty sequence where one item is required is no valid object
         return DataElement(element.tag, "SQ", Sequence(items))
 
     def _remember(self, source: Dataset, tag: int, vr: str, rule: Rule, depth: int) -> None:
