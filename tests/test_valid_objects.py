@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from pipelines.core.identity import Pseudonyms
-from tests.workspaces import KEY, mosmed_json
+from tests.workspaces import KEY, contents, mosmed_json
 
 DCIODVFY = shutil.which("dciodvfy", path=str(Path(sys.executable).parent)) or shutil.which(
     "dciodvfy"
@@ -45,3 +45,38 @@ def test_no_real_object_has_an_error_that_it_had_not_before(shared_data, tmp_pat
     assert written
     for path in written:
         assert errors_of(path) <= errors_of(originals[path.stem])
+
+
+def anonymized(folder, out, key, *, jobs):
+    """The bytes of every file that `mosmed anonymize IN OUT` writes, by its path."""
+    key_file = out.with_name(f"{out.name}.key")
+    key_file.write_text(key)
+    key_file.chmod(0o600)
+    mosmed_json("anonymize", folder, out, "--key", key_file, "--jobs", jobs)
+    return contents(out)
+
+
+def pseudonyms_in(files):
+    """Every UID, patient and file name that stands in the files but for those of the standard."""
+    found = set()
+    for name, data in files.items():
+        found |= set(re.findall(rb"2\.25\.[0-9]{20,}|P-[0-9A-F]{12}", data + name.encode()))
+    return found
+
+
+@pytest.mark.parametrize("name", ["chest_ge_16", "head_phantom_philips"])
+def test_one_key_gives_the_same_bytes_and_another_key_nothing_in_common(
+    shared_data, tmp_path, name
+):
+    folder = shared_data / name
+    one = anonymized(folder, tmp_path / "one", KEY, jobs=1)
+    two = anonymized(folder, tmp_path / "two", KEY, jobs=2)
+    other = anonymized(folder, tmp_path / "other", "a5" * 32, jobs=1)
+
+    assert one == two
+    assert len(one) == len(other) > 10
+    own = pseudonyms_in(one)
+    assert len(own) > len(one)
+    shared = own & pseudonyms_in(other)
+    assert len(shared) <= 1  # mosmed's own ImplementationClassUID
+    assert not set(one) & set(other)
