@@ -11,7 +11,7 @@ from pipelines.core.model import ThinBy
 from pipelines.core.settings import ExportSettings, SelectSettings, Settings, ThinSettings
 from pipelines.core.settings_file import load_settings, render_settings
 
-FILE = Path("/work/lungs/mosmed.toml")
+FILE = Path("/data/lungs/mosmed.toml")
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
 settings = st.builds(
     Settings,
