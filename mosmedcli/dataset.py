@@ -52,7 +52,7 @@ def run(session: Session) -> None:
             return
         work.select()
         work.advance(names)
-        report = work.report(work.build_if_any())
+        report = work.report(is_new=work.build_if_any())
     show.run(session, report)
 
 

@@ -150,7 +150,7 @@ def build_registry(session: Session) -> None:
     from mosmedcli import show
 
     with session.run() as run:
-        report = run.report() if session.dry_run else run.report(run.build())
+        report = run.report() if session.dry_run else run.report(is_new=run.build())
     show.run(session, report)
 
 

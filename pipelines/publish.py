@@ -1,6 +1,7 @@
 """The last stage in a workspace: `dataset/` appears whole, and the linkage stays private."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pipelines.io.ledger import Entry, Ledger, Outcome
 from pipelines.io.workbook import Sheet, write_workbook
 from pipelines.io.workspace import Workspace, is_whole, swap_in
 from pipelines.proof import Proof, Sought, prove, refuse
-from pipelines.runner import Task, attempt
+from pipelines.runner import Result, Task, attempt
 from pipelines.standing import Standing, record_of, settings_digest
 from pipelines.versions import library_versions
 
@@ -24,6 +25,15 @@ NAME = "dataset"
 OURS = ("dataset_registry.xlsx", "LICENSE", "README_EN.md", "README_RU.md",
         "studies/*/study_*.nii.gz", "masks/study_*_mask.nii.gz")  # fmt: skip
 """What a published folder holds; anything else in it was put there by somebody else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What lies in `dataset/`, whether this call put it there, and the proof of it."""
+
+    registry: Registry
+    is_new: bool
+    proof: Proof
 
 
 def published(workspace: Workspace) -> Registry | None:
@@ -37,8 +47,8 @@ def publish(
     settings: RegistrySettings,
     finished: Sequence[Standing],
     sought: Sought,
-) -> tuple[tuple[Registry, bool], Proof]:
-    """Publish the studies that have come through all stages; whether anything was new.
+) -> Publication:
+    """Publish the studies that have come through all stages, unless just this is published already.
 
     Raises PrivacyError where the proof finds one of the values `sought`, and WorkspaceError rather
     than remove a file from `dataset/` that mosmed did not make.
@@ -56,15 +66,11 @@ def publish(
     if entry is not None and _holds(entry, fingerprint, workspace.dataset):
         proof = prove(workspace.dataset, sought)
         refuse(proof, NAME)
-        return (from_jsonable(Registry, entry.record), False), proof
+        registry = from_jsonable(Registry, entry.record)
+        return Publication(registry=registry, is_new=False, proof=proof)
     _refuse_foreign_files(workspace.dataset)
-    items = [(_record(standing), _folder(workspace, standing)) for standing in finished]
     made = workspace.temporary(workspace.root, NAME)
-    work = partial(build_registry.build, patients=patients)
-    task = Task(public_id=NAME, work=work, arguments=(items, settings), folder=made)
-    result = attempt(task)
-    if isinstance(result.value, Failed):
-        raise MosmedError(f"{BUILD_REGISTRY}: {result.value.message}", hint=result.value.hint)
+    result = _made(workspace, settings, finished, made)
     proof = prove(made, sought)
     if proof.findings:
         workspace.discard(made)
@@ -81,7 +87,20 @@ def publish(
             versions=library_versions(),
         )
     )
-    return (result.value, True), proof
+    return Publication(registry=result.value, is_new=True, proof=proof)
+
+
+def _made(
+    workspace: Workspace, settings: RegistrySettings, finished: Sequence[Standing], made: Path
+) -> Result:
+    """The dataset in the folder `made`, not yet proven and not yet in its place."""
+    patients = len({standing.candidate.patient_key for standing in finished})
+    items = [(_record(standing), _folder(workspace, standing)) for standing in finished]
+    work = partial(build_registry.build, patients=patients)
+    result = attempt(Task(public_id=NAME, work=work, arguments=(items, settings), folder=made))
+    if isinstance(result.value, Failed):
+        raise MosmedError(f"{BUILD_REGISTRY}: {result.value.message}", hint=result.value.hint)
+    return result
 
 
 def write_linkage(

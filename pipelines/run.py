@@ -10,7 +10,6 @@ from pipelines.certificate import write_certificate
 from pipelines.chain import EXPORT, STAGES
 from pipelines.core.errors import SettingsError, WorkspaceError
 from pipelines.core.identity import Pseudonyms
-from pipelines.core.model import Registry
 from pipelines.core.settings import Settings
 from pipelines.forgetting import sweep
 from pipelines.io.index import refresh
@@ -80,7 +79,7 @@ class Run:
                     is_indexed = True
                 self._run_stage(pending, standings, workers)
 
-    def build(self) -> tuple[Registry, bool]:
+    def build(self) -> bool:
         """Publish the studies that have come through; whether there was anything new to publish.
 
         Raises WorkspaceError while no study has come through.
@@ -91,15 +90,15 @@ class Run:
             raise WorkspaceError(
                 f"{self.workspace.root}: no study has come through yet", hint="Run: mosmed run"
             )
-        published, proof = publish(self.workspace, self.settings.registry, finished, self.sought())
-        write_linkage(self.workspace, published[0], self.drawn().candidates)
-        write_certificate(self.workspace, self.settings.anonymize, self._trails(), proof)
-        return published
+        made = publish(self.workspace, self.settings.registry, finished, self.sought())
+        write_linkage(self.workspace, made.registry, self.drawn().candidates)
+        write_certificate(self.workspace, self.settings.anonymize, self._trails(), made.proof)
+        return made.is_new
 
-    def build_if_any(self) -> tuple[Registry, bool] | None:
-        """Publish, if a single study has come through."""
+    def build_if_any(self) -> bool:
+        """Publish, if a single study has come through; whether anything was new."""
         is_any = any(s.state is State.DONE for s in self.standings().admitted())
-        return self.build() if is_any else None
+        return is_any and self.build()
 
     def sought(self) -> Sought:
         """What may not be found in anything that is published."""
@@ -111,26 +110,25 @@ class Run:
         if selection.blank(self.workspace):
             self._drawn = self._standings = None
 
-    def report(self, registry: tuple[Registry, bool] | None = None) -> RunReport:
-        """What there is now; `registry` with whether it is new, if this command built it."""
+    def report(self, *, is_new: bool = False) -> RunReport:
+        """What there is now; `is_new` says whether this command has published it."""
         drawn, standings = self.drawn(), self.standings()
         opened = standings.opened()
         trails = [standings.trail(standing.candidate) for standing in opened]
         stages: tuple[StageReport, ...] = stage_reports(trails, standings.is_new)
-        known = published(self.workspace)
-        found = registry or ((known, False) if known else None)
-        if found:
-            stages += (registry_report(found[0], is_new=found[1]),)
+        registry = published(self.workspace)
+        if registry is not None:
+            stages += (registry_report(registry, is_new=is_new),)
         return RunReport(
             wanted=sum(self.settings.select.quota.values()) or self.settings.select.studies,
             opened=len(opened),
-            published=len(found[0].rows) if found else None,
+            published=len(registry.rows) if registry is not None else None,
             shortfall=select.shortfall(
                 [standing.candidate for standing in standings.admitted()], self.settings.select
             ),
             flow=drawn.flow,
             stages=stages,
-            dataset=self.workspace.dataset if found else None,
+            dataset=self.workspace.dataset if registry is not None else None,
         )
 
     def pending_counts(self, stages: Collection[str]) -> dict[str, int]:
