@@ -539,3 +539,21 @@ def test_in_big_endian_a_length_byte_is_no_letter():
 def test_a_number_of_nothing_but_zeros_is_nobody_s(zeros):
     assert not traces_of({zeros}).found_in(f" {zeros} ".encode(), is_left_bounded=True)
     assert traces_of({"000001"}).found_in(b" 000001 ", is_left_bounded=True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b" 77120345 ",
+        b"called 77120345. He",
+        b"\x08\x0077120345\x32\x00\x33\x10",  # the next tag is (0032,1033)
+        b"\x08\x0077120345\x38\x00\x10\x00",  # the next tag is (0038,0010)
+    ],
+)
+def test_a_number_ends_at_a_full_stop_and_at_the_next_tag(content):
+    assert traces_of({"77120345"}).found_in(content, is_left_bounded=True)
+
+
+@pytest.mark.parametrize("content", [b"177120345", b"771203456", b"77120345.5", b"0.77120345"])
+def test_a_number_within_another_number_is_another_number(content):
+    assert not traces_of({"77120345"}).found_in(b" " + content + b" ", is_left_bounded=True)

@@ -45,6 +45,8 @@ VOCABULARY = frozenset(
 OWN_NUMBERS = frozenset({"19000101", "113100", "113108", "113109"})
 """The dummy date and the codes that mosmed itself writes into every file."""
 
+DIGITS_OR_POINT = frozenset(b"%c" % byte for byte in b"0123456789.")
+
 _UID = re.compile(r"[0-9]+(\.[0-9]+){3,}")
 _DAY = re.compile(r"(\d{4})[-.]?(\d{2})[-.]?(\d{2})(?!\d)")
 _EUROPEAN_DAY = re.compile(r"(\d{2})[-./](\d{2})[-./](\d{4})(?!\d)")
@@ -155,7 +157,10 @@ def _counts(text: str, content: bytes, start: int, end: int, is_left_bounded: bo
     if not is_number and sum(character.isalnum() for character in text) >= LONG_TEXT:
         return True
     before = content[start - 1 : start] if is_left_bounded else b""
-    neighbours = before + content[end : end + 1]
+    after = content[end : end + 2]
+    if after[1:] == b"\0":
+        after = b""  # the group of the next tag in little endian: 0032 looks like the digit 2
     if is_number:
-        return not any(byte in b"0123456789." for byte in neighbours)
-    return not any(byte >= 0x80 or chr(byte).isalnum() for byte in neighbours)
+        is_decimal = after[:1] == b"." and after[1:].isdigit()
+        return not (before in DIGITS_OR_POINT or after[:1].isdigit() or is_decimal)
+    return not any(byte >= 0x80 or chr(byte).isalnum() for byte in before + after[:1])
