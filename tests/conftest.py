@@ -1,8 +1,18 @@
-"""What the tests share: where the real DICOM lies."""
+"""What the tests share: where the real DICOM lies, and how hypothesis looks for examples.
 
+In CI the examples are the same for the same code, so that what fails there fails again at home;
+elsewhere they are new at every run. No test has a deadline: a busy machine is no bug.
+"""
+
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("home", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "home")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.errors import PrivacyError
@@ -148,6 +148,8 @@ numbers = st.integers(100_000, 10**9).map(str)
 
 
 @settings(max_examples=200, deadline=None)
+@example(values=["IIII"], pieces=["IIII", "x", "\0"], encoding="utf-8")
+@example(values=["771203"], pieces=["771203", "7", "\0"], encoding="utf-8")
 @given(
     values=st.lists(words | numbers, min_size=1, max_size=8),
     pieces=st.lists(

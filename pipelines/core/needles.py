@@ -132,6 +132,8 @@ def _counts(form: _Form, window: bytes, start: int) -> bool:
     end, unit = start + len(form.content), form.unit_bytes
     before = _neighbours(window[max(start - 2 * unit, 0) : start], unit)[::-1]
     after = _neighbours(window[end : end + 2 * unit], unit)
+    if unit == 1 and window[end + 1 : end + 2] == b"\0":
+        after = b""  # the group of the next tag in little endian, as in core.traces
     longer = _LONGER_NUMBER if is_number else _LONGER_WORD
     return not (longer.match(before) or longer.match(after))
 
