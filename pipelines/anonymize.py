@@ -26,7 +26,7 @@ from pipelines.io.recipe import load
 from pipelines.io.rewriter import Facts, Rewriter
 from pipelines.io.rewriting import OLDEST_AGE_YEARS, Engine
 
-VERSION: int = 1
+VERSION: int = 2
 
 MASK_NAME = "mask.nii.gz"
 SERIES_FOLDER = "series"
@@ -75,6 +75,7 @@ def work(
         category=exported.category,
         patient_age_years=series.age_years(exported.patient_age_years),
         patient_sex=series.sex(exported.patient_sex),
+        patient_pseudonym=engine.patient,
         decisions=series.decisions(engine.rules),
         instances=len(series.paths),
         mask=_mask(exported.mask, source, folder),

@@ -41,12 +41,9 @@ def build(
     items: Sequence[tuple[Thinned, Path]],
     settings: RegistrySettings,
     folder: Path,
-    *,
-    patients: int | None = None,
 ) -> Registry:
     """Write the dataset of all studies into an empty folder; each comes with its files' folder.
 
-    `patients` is how many people the studies are of, for the README; no record tells it any more.
     A study without a category is excluded. Files are hard links where the disk allows it.
 
     Raises SettingsError for a name or a licence that cannot be used, and ItemError
@@ -63,7 +60,7 @@ def build(
     for one in numbered:
         _place(one, folders[one.row.public_id], folder)
     _write_registry(rows, settings, folder)
-    _write_texts([one.study for one in numbered], settings, folder, patients=patients)
+    _write_texts([one.study for one in numbered], settings, folder)
     _set_modes(folder)
     return Registry(rows=rows, excluded=_excluded(studies))
 
@@ -176,10 +173,8 @@ def _write_registry(rows: Sequence[RegistryRow], settings: RegistrySettings, fol
         raise ItemError("READERS_DISAGREE", f"{REGISTRY_NAME}: pandas reads other rows")
 
 
-def _write_texts(
-    studies: Sequence[Thinned], settings: RegistrySettings, folder: Path, *, patients: int | None
-) -> None:
-    facts = facts_of(studies, patients=patients)
+def _write_texts(studies: Sequence[Thinned], settings: RegistrySettings, folder: Path) -> None:
+    facts = facts_of(studies)
     for language in LANGUAGES:
         text = render(facts, settings, language, digits=digits_of(len(studies)))
         (folder / language.file_name).write_bytes(text.encode("utf-8"))

@@ -21,6 +21,7 @@ from pipelines.core.grids import (
 )
 from pipelines.core.model import Converted, Decision, Deidentified, Excluded, FolderItem, Sex
 from pipelines.core.settings import ConvertSettings
+from pipelines.io.acquisition import read_acquisition
 from pipelines.io.headers import InstanceHeader, read_header
 from pipelines.io.nifti import check_readers, read_mask, write_mask, write_volume
 from pipelines.io.packing import PUBLISHED_LEVEL, SCRATCH_LEVEL
@@ -28,7 +29,7 @@ from pipelines.io.pixels import decode
 from pipelines.io.series_files import Kind, find_series, glance, tell
 from pipelines.io.sidecar import Sidecar, kernel_name, sidecar_content, write_sidecar
 
-VERSION: int = 1
+VERSION: int = 2
 
 VOLUME_NAME, SIDECAR_NAME, MASK_NAME = "volume.nii.gz", "volume.json", "mask.nii.gz"
 SLICES_LIMIT = 32767
@@ -37,9 +38,10 @@ SLICES_LIMIT = 32767
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Conversion:
-    """What a series has become, and the decisions that were taken on the way."""
+    """What a series has become, its lowest slice, and the decisions taken on the way."""
 
     volume: Volume
+    lowest_slice: Path
     sidecar: Sidecar
     decisions: tuple[Decision, ...]
 
@@ -64,12 +66,14 @@ def work(
         category=deidentified.category,
         patient_age_years=deidentified.patient_age_years,
         patient_sex=deidentified.patient_sex,
+        patient_pseudonym=deidentified.patient_pseudonym,
         decisions=decisions,
         volume=VOLUME_NAME,
         sidecar=SIDECAR_NAME,
         mask=MASK_NAME if deidentified.mask is not None else None,
         shape_ijk=volume.shape_ijk,
         spacing_ijk_mm=spacing_of(volume.affine_ras),
+        acquisition=read_acquisition(conversion.lowest_slice, conversion.sidecar),
     )
 
 
@@ -133,6 +137,7 @@ def convert(paths: Sequence[Path], settings: ConvertSettings) -> Conversion | No
     volume, lossy_slices = _read_voxels(ordered, stack, settings)
     return Conversion(
         volume=volume,
+        lowest_slice=ordered[0].path,
         sidecar=_sidecar(ordered, stack),
         decisions=(
             *_counted("localizers", len(headers) - len(slices), "left out"),

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from pipelines import build_registry
@@ -53,12 +52,10 @@ def publish(
     Raises PrivacyError where the proof finds one of the values `sought`, and WorkspaceError rather
     than remove a file from `dataset/` that mosmed did not make.
     """
-    patients = len({standing.candidate.patient_key for standing in finished})
     fingerprint = digest(
         BUILD_REGISTRY,
         build_registry.VERSION,
         settings_digest(settings),
-        patients,
         sorted(_contents(standing) for standing in finished),
     )
     ledger = _ledger(workspace)
@@ -94,9 +91,8 @@ def _made(
     workspace: Workspace, settings: RegistrySettings, finished: Sequence[Standing], made: Path
 ) -> Result:
     """The dataset in the folder `made`, not yet proven and not yet in its place."""
-    patients = len({standing.candidate.patient_key for standing in finished})
     items = [(_record(standing), _folder(workspace, standing)) for standing in finished]
-    work = partial(build_registry.build, patients=patients)
+    work = build_registry.build
     result = attempt(Task(public_id=NAME, work=work, arguments=(items, settings), folder=made))
     if isinstance(result.value, Failed):
         raise MosmedError(f"{BUILD_REGISTRY}: {result.value.message}", hint=result.value.hint)

@@ -38,7 +38,7 @@ from pipelines.io.packing import PUBLISHED_LEVEL
 from pipelines.io.sidecar import read_instance_numbers, write_sidecar
 from pipelines.io.volume_files import VolumeFiles, files_of, find_volumes
 
-VERSION: int = 1
+VERSION: int = 2
 
 MAY_SHOW_A_FACE = "may show a face: look at it before it is published"
 
@@ -65,14 +65,17 @@ def work(
     thinned = thin(volume, kept.ks, every=settings.every)
     decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned))
     _publish_volume(folder / VOLUME_NAME, thinned)
+    marked_voxels = None
     if converted.mask is not None:
         mask = read_mask(source / converted.mask)
-        decisions += _publish_mask(folder / MASK_NAME, mask, volume, kept, thinned)
+        decision, marked_voxels = _publish_mask(folder / MASK_NAME, mask, volume, kept, thinned)
+        decisions += (decision,)
     return Thinned(
         public_id=converted.public_id,
         category=converted.category,
         patient_age_years=converted.patient_age_years,
         patient_sex=converted.patient_sex,
+        patient_pseudonym=converted.patient_pseudonym,
         decisions=decisions,
         volume=VOLUME_NAME,
         mask=MASK_NAME if converted.mask is not None else None,
@@ -80,6 +83,8 @@ def work(
         spacing_ijk_mm=spacing_of(thinned.affine_ras),
         instance_numbers=kept.numbers,
         slices_before=slices,
+        marked_voxels=marked_voxels,
+        acquisition=converted.acquisition,
     )
 
 
@@ -102,9 +107,11 @@ def work_plain(item: FolderItem, settings: ThinSettings, folder: Path) -> Thinne
     (folder / names[0]).parent.mkdir(parents=True, exist_ok=True)
     decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned))
     _publish_volume(folder / names[0], thinned)
+    marked_voxels = None
     if files.mask is not None:
         mask = read_mask(files.mask)
-        decisions += _publish_mask(folder / names[1], mask, volume, kept, thinned)
+        decision, marked_voxels = _publish_mask(folder / names[1], mask, volume, kept, thinned)
+        decisions += (decision,)
     write_sidecar(folder / names[2], _plain_sidecar(numbers, kept, settings))
     return Thinned(
         public_id=item.name,
@@ -118,6 +125,7 @@ def work_plain(item: FolderItem, settings: ThinSettings, folder: Path) -> Thinne
         spacing_ijk_mm=spacing_of(thinned.affine_ras),
         instance_numbers=kept.numbers,
         slices_before=slices,
+        marked_voxels=marked_voxels,
     )
 
 
@@ -217,8 +225,8 @@ def _publish_volume(path: Path, thinned: Volume) -> None:
 
 def _publish_mask(
     path: Path, mask: Mask, volume: Volume, kept: Kept, thinned: Volume
-) -> tuple[Decision, ...]:
-    """Write the thinned mask; what thinning does to it is told."""
+) -> tuple[Decision, int]:
+    """Write the thinned mask: what thinning does to it, and how many of its voxels are marked."""
     result = thin_mask(mask, volume, kept.ks, thinned)
     write_mask(path, result, gzip_level=PUBLISHED_LEVEL)
     check_readers(
@@ -227,7 +235,7 @@ def _publish_mask(
     before, after = int(np.count_nonzero(mask.marked)), int(np.count_nonzero(result.marked))
     outcome = "lost all its voxels by thinning" if before and not after else "thinned"
     value = f"{before} voxels on {mask.marked.shape[2]} slices, {after} on {len(kept.ks)}"
-    return (Decision(rule="thin_mask", value=value, outcome=outcome),)
+    return Decision(rule="thin_mask", value=value, outcome=outcome), after
 
 
 def _read_as_las(path: Path) -> tuple[Volume, bool]:

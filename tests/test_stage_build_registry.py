@@ -29,6 +29,7 @@ def study(public_id, category, *, mask=False, value=0):
         category=category,
         patient_age_years=40 + value,
         patient_sex=Sex.FEMALE,
+        patient_pseudonym=f"P-{public_id}",
         volume="volume.nii.gz",
         mask="mask.nii.gz" if mask else None,
         shape_ijk=(4, 4, 3),
@@ -77,11 +78,11 @@ def contents(folder):
     }
 
 
-def dataset(tmp_path, studies=None, settings=None, **options):
+def dataset(tmp_path, studies=None, settings=None):
     folder = tmp_path / "dataset"
     folder.mkdir()
     items = stored(tmp_path / "thin", small_cohort() if studies is None else studies)
-    return build(items, settings or RegistrySettings(), folder, **options), folder
+    return build(items, settings or RegistrySettings(), folder), folder
 
 
 IDS = st.integers(0, 16**12 - 1).map(lambda n: f"s{n:012x}")
@@ -335,7 +336,7 @@ def test_no_studies_make_an_empty_dataset_that_can_be_read(tmp_path):
 def test_readme_and_licence_tell_what_the_settings_and_the_records_say(tmp_path):
     settings = RegistrySettings(licence="CC-BY-4.0", holder="Городская больница", version="2.1")
 
-    _, folder = dataset(tmp_path, settings=settings, patients=4)
+    _, folder = dataset(tmp_path, settings=settings)
 
     licence = (folder / "LICENSE").read_bytes().decode("utf-8")
     assert licence.endswith(LICENCES["CC-BY-4.0"].text)
@@ -346,5 +347,5 @@ def test_readme_and_licence_tell_what_the_settings_and_the_records_say(tmp_path)
         assert "by-nc" not in text
         assert "Городская больница" in text
         assert "| 2.1 |" in text
-        assert "| 4 |" in text
+        assert "| 5 |" in text
         assert "| 41 / 43 / 46 |" in text

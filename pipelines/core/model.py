@@ -80,15 +80,38 @@ class PublicStudy:
     """What is known of a study once its identity is gone: the base of the records below.
 
     `category` is None where the RIS has no final reading that is CT-0 .. CT-4;
-    `patient_age_years` is None where unknown, and 90 stands for 90 and older. `decisions` are
-    those of the record's own stage alone.
+    `patient_age_years` is None where unknown, and 90 stands for 90 and older;
+    `patient_pseudonym` is the keyed PatientID, the same for all studies of a patient, and None
+    where it is not known. `decisions` are those of the record's own stage alone.
     """
 
     public_id: str
     category: Category | None
     patient_age_years: int | None
     patient_sex: Sex
+    patient_pseudonym: str | None = None
     decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquisition:
+    """How a series was scanned and reconstructed, as its header without identity says.
+
+    None is unknown, or text that is no name of a scanner or kernel. `source_step_mm` is the step
+    between the slices before thinning, measured from their positions.
+    """
+
+    manufacturer: str | None = None
+    manufacturer_model_name: str | None = None
+    convolution_kernel: str | None = None
+    kvp: float | None = None
+    reconstruction_diameter_mm: float | None = None
+    slice_thickness_mm: float | None = None
+    source_step_mm: float | None = None
+
+
+NOT_KNOWN = Acquisition()
+"""What is known of a series that came without its headers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +131,15 @@ class Converted(PublicStudy):
     mask: str | None
     shape_ijk: tuple[int, int, int]
     spacing_ijk_mm: tuple[float, float, float]
+    acquisition: Acquisition = NOT_KNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thinned(PublicStudy):
-    """The volume that will be published, and its mask, on the thinned grid."""
+    """The volume that will be published, and its mask, on the thinned grid.
+
+    `marked_voxels` is how many voxels of that mask are marked; None without a mask.
+    """
 
     volume: str
     mask: str | None
@@ -120,6 +147,8 @@ class Thinned(PublicStudy):
     spacing_ijk_mm: tuple[float, float, float]
     instance_numbers: tuple[int, ...]
     slices_before: int
+    marked_voxels: int | None = None
+    acquisition: Acquisition = NOT_KNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

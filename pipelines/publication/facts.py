@@ -73,13 +73,13 @@ class Facts:
     rule: Rule | None
 
 
-def facts_of(studies: Sequence[Thinned], *, patients: int | None = None) -> Facts:
+def facts_of(studies: Sequence[Thinned]) -> Facts:
     """Count what is published; the order of the studies does not matter."""
     ages = [s.patient_age_years for s in studies if s.patient_age_years is not None]
     by_sex = Counter(study.patient_sex for study in studies)
     return Facts(
         studies=len(studies),
-        patients=patients,
+        patients=_patients(studies),
         masks=sum(study.mask is not None for study in studies),
         categories=_categories(studies),
         sexes_percent=tuple(zip(Sex, shares([by_sex[sex] for sex in Sex]), strict=True)),
@@ -93,6 +93,11 @@ def facts_of(studies: Sequence[Thinned], *, patients: int | None = None) -> Fact
         one_of=_one_of(studies),
         rule=rule_of(studies),
     )
+
+
+def _patients(studies: Sequence[Thinned]) -> int | None:
+    pseudonyms = {study.patient_pseudonym for study in studies}
+    return None if None in pseudonyms else len(pseudonyms)
 
 
 def shares(counts: Sequence[int]) -> list[int]:
