@@ -5,14 +5,14 @@ UIDs, and each file is searched for what was taken out of it before it is writte
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.core.deid import STRUCTURAL, UNLISTED, Rules, tag_text
 from pipelines.core.errors import DicomError, ItemError, PrivacyError, SettingsError
 from pipelines.core.identity import Exported, Pseudonyms
-from pipelines.core.model import Decision, Deidentified, Excluded, FolderItem, Sex
+from pipelines.core.model import Decision, Deidentified, Excluded, FolderItem, ReaderMask, Sex
 from pipelines.core.settings import AnonymizeSettings
 from pipelines.core.traces import Traces, traces_of
 from pipelines.io.ct_objects import OBJECTIONS, objection, patient_key_of
@@ -28,7 +28,6 @@ from pipelines.io.rewriting import OLDEST_AGE_YEARS, Engine
 
 VERSION: int = 2
 
-MASK_NAME = "mask.nii.gz"
 SERIES_FOLDER = "series"
 
 find = find_series
@@ -76,9 +75,11 @@ def work(
         patient_age_years=series.age_years(exported.patient_age_years),
         patient_sex=series.sex(exported.patient_sex),
         patient_pseudonym=engine.patient,
+        dose_length_product_mgy_cm=exported.dose_length_product_mgy_cm,
+        readings=exported.readings,
         decisions=series.decisions(engine.rules),
         instances=len(series.paths),
-        mask=_mask(exported.mask, source, folder),
+        masks=_masks(exported.masks, source, folder, pseudonyms),
     )
 
 
@@ -115,7 +116,6 @@ def work_plain(
         patient_sex=series.sex(Sex.OTHER),
         decisions=series.decisions(rules),
         instances=len(series.paths),
-        mask=None,
     )
 
 
@@ -156,11 +156,16 @@ def _key(settings: AnonymizeSettings) -> bytes:
     return read_key(settings.key)
 
 
-def _mask(mask: str | None, source: Path, folder: Path) -> str | None:
-    if mask is None:
-        return None
-    clean_mask(source / Path(mask).name, folder / MASK_NAME)
-    return MASK_NAME
+def _masks(
+    masks: Sequence[ReaderMask], source: Path, folder: Path, pseudonyms: Pseudonyms
+) -> tuple[ReaderMask, ...]:
+    """The masks with nothing but geometry and voxels, in order of their readers' pseudonyms."""
+    named = [(pseudonyms.reader(one.reader) if one.reader else "", one.file) for one in masks]
+    cleaned = []
+    for number, (reader, file) in enumerate(sorted(named), start=1):
+        clean_mask(source / Path(file).name, folder / f"mask-{number}.nii.gz")
+        cleaned.append(ReaderMask(file=f"mask-{number}.nii.gz", reader=reader))
+    return tuple(cleaned)
 
 
 @dataclass(slots=True)

@@ -19,7 +19,15 @@ from pipelines.core.grids import (
     slices_on_grid,
     spacing_of,
 )
-from pipelines.core.model import Converted, Decision, Deidentified, Excluded, FolderItem, Sex
+from pipelines.core.model import (
+    Converted,
+    Decision,
+    Deidentified,
+    Excluded,
+    FolderItem,
+    Sex,
+    passed_on,
+)
 from pipelines.core.settings import ConvertSettings
 from pipelines.io.acquisition import read_acquisition
 from pipelines.io.headers import InstanceHeader, read_header
@@ -54,23 +62,19 @@ def work(
     if conversion is None:
         return _only_localizers(deidentified.public_id)
     volume, decisions = conversion.volume, conversion.decisions
-    if deidentified.mask is not None:
-        mask, decision = place_mask(read_mask(source / deidentified.mask), volume)
+    if deidentified.masks:
+        mask, decision = place_mask(read_mask(source / deidentified.masks[0].file), volume)
         write_mask(folder / MASK_NAME, mask, gzip_level=SCRATCH_LEVEL)
         decisions += (decision,)
     write_volume(folder / VOLUME_NAME, volume, gzip_level=SCRATCH_LEVEL)
     check_readers(folder / VOLUME_NAME, volume, voxels=False)
     write_sidecar(folder / SIDECAR_NAME, sidecar_content(conversion.sidecar))
     return Converted(
-        public_id=deidentified.public_id,
-        category=deidentified.category,
-        patient_age_years=deidentified.patient_age_years,
-        patient_sex=deidentified.patient_sex,
-        patient_pseudonym=deidentified.patient_pseudonym,
+        **passed_on(deidentified),
         decisions=decisions,
         volume=VOLUME_NAME,
         sidecar=SIDECAR_NAME,
-        mask=MASK_NAME if deidentified.mask is not None else None,
+        mask=MASK_NAME if deidentified.masks else None,
         shape_ijk=volume.shape_ijk,
         spacing_ijk_mm=spacing_of(volume.affine_ras),
         acquisition=read_acquisition(conversion.lowest_slice, conversion.sidecar),

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from pipelines.core.errors import DicomError, ItemError, SettingsError
 from pipelines.core.identity import Candidate, Exported
-from pipelines.core.model import Decision, Excluded, Sex
+from pipelines.core.model import Decision, Excluded, ReaderMask, Sex
 from pipelines.core.series import SeriesSummary, choose_series, flaw_of, summarize
 from pipelines.core.settings import ExportSettings
 from pipelines.io.attributes import canonical_accession
 from pipelines.io.subject import Subject, merged, read_subject
 from pipelines.peers.archives import INDEX_NAME, Archive, ArchivedInstance, open_archive
 
-VERSION: int = 1
+VERSION: int = 2
 
 SERIES_FOLDER, OTHER_FOLDER = "series", "other"
 MASK_SUFFIXES = (".nii.gz", ".nii")
@@ -52,7 +52,7 @@ def work(
         slices, others = split(study, choice.series)
         refuse_truncated(slices)
         subject, unread = _copy(archive, slices, others if settings.whole_study else (), folder)
-    mask = _copy_mask(candidate, settings, folder)
+    masks = _copy_mask(candidate, settings, folder)
     exported = Exported(
         public_id=candidate.public_id,
         patient_key=candidate.patient_key,
@@ -60,8 +60,9 @@ def work(
         patient_age_years=candidate.patient_age_years,
         patient_sex=candidate.patient_sex,
         instances=len(slices),
-        mask=mask,
         identifying_values=candidate.identifying_values,
+        readings=candidate.readings,
+        masks=masks,
         decisions=(*decisions, *_set_aside(others, choice.series), *unread),
     )
     return with_subject(exported, subject)
@@ -247,13 +248,15 @@ def _places(study: Study, folder: Path) -> list[tuple[ArchivedInstance, Path]]:
     return [(one, folder / f"{k:0{width}}.dcm") for k, one in enumerate(study, start=1)]
 
 
-def _copy_mask(candidate: Candidate, settings: ExportSettings, folder: Path) -> str | None:
+def _copy_mask(
+    candidate: Candidate, settings: ExportSettings, folder: Path
+) -> tuple[ReaderMask, ...]:
     mask = find_mask(candidate, settings)
     if mask is None:
-        return None
+        return ()
     name = "mask" + next(end for end in MASK_SUFFIXES if mask.name.lower().endswith(end))
     shutil.copyfile(mask, folder / name)
-    return name
+    return (ReaderMask(file=name),)
 
 
 def find_mask(candidate: Candidate, settings: ExportSettings) -> Path | None:

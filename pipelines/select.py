@@ -277,6 +277,7 @@ def _candidate(
         patient_sex=row.patient_sex,
         expected_instances=row.expected_instances,
         identifying_values=identifying_values(row),
+        readings=row.readings,
         decisions=decisions,
     )
 

@@ -30,6 +30,7 @@ from pipelines.core.model import (
     Sex,
     ThinBy,
     Thinned,
+    passed_on,
 )
 from pipelines.core.settings import ThinSettings
 from pipelines.io.burned_in import has_text
@@ -71,11 +72,7 @@ def work(
         decision, marked_voxels = _publish_mask(folder / MASK_NAME, mask, volume, kept, thinned)
         decisions += (decision,)
     return Thinned(
-        public_id=converted.public_id,
-        category=converted.category,
-        patient_age_years=converted.patient_age_years,
-        patient_sex=converted.patient_sex,
-        patient_pseudonym=converted.patient_pseudonym,
+        **passed_on(converted),
         decisions=decisions,
         volume=VOLUME_NAME,
         mask=MASK_NAME if converted.mask is not None else None,

@@ -6,15 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.codec import canonical_json, digest, from_jsonable, to_jsonable
-from pipelines.core.model import Category, Decision, Sex, Thinned
+from pipelines.core.model import Category, Decision, MaskAgreement, Reading, Sex, Thinned
 
 decisions = st.builds(Decision, rule=st.text(), value=st.text(), outcome=st.text())
+readings = st.builds(
+    Reading, reader=st.text(), category=st.sampled_from(Category), is_expert=st.booleans()
+)
+agreements = st.builds(MaskAgreement, first=st.text(), second=st.text(), dice=st.floats(0, 1))
 records = st.builds(
     Thinned,
     public_id=st.text(),
     category=st.none() | st.sampled_from(Category),
     patient_age_years=st.none() | st.integers(0, 90),
     patient_sex=st.sampled_from(Sex),
+    dose_length_product_mgy_cm=st.none() | st.floats(0, 5000),
+    readings=st.lists(readings, max_size=3).map(tuple),
+    mask_agreements=st.lists(agreements, max_size=3).map(tuple),
     decisions=st.lists(decisions, max_size=3).map(tuple),
     volume=st.text(),
     mask=st.none() | st.text(),

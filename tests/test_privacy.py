@@ -141,7 +141,7 @@ def settings(tmp_path):
 
 def record(**changes):
     known = {"public_id": "s1", "patient_key": "k", "category": None, "patient_age_years": None}
-    known |= {"patient_sex": Sex.OTHER, "instances": 1, "mask": None, "identifying_values": ()}
+    known |= {"patient_sex": Sex.OTHER, "instances": 1, "identifying_values": ()}
     return Exported(**{**known, **changes})
 
 

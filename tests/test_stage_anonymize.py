@@ -23,7 +23,7 @@ from pipelines.core.errors import (
     WorkspaceError,
 )
 from pipelines.core.identity import Exported, Pseudonyms
-from pipelines.core.model import Category, Deidentified, Excluded, Sex
+from pipelines.core.model import Category, Deidentified, Excluded, ReaderMask, Reading, Sex
 from pipelines.core.settings import AnonymizeSettings
 from pipelines.io.keys import make_key, read_key
 from pipelines.phantom.instances import write_series
@@ -55,7 +55,7 @@ def exported(**changes):
         "patient_age_years": 47,
         "patient_sex": Sex.MALE,
         "instances": 3,
-        "mask": None,
+        "masks": (),
         "identifying_values": ("PH-000001", "Фантомов", "19730115"),
     }
     return Exported(**{**known, **changes})
@@ -451,10 +451,19 @@ def nifti(order="<", *, extension=b"", extra=b"", **fields):
     return bytes(header) + extension + bytes(range(32)) + extra
 
 
+def test_readings_and_dose_go_on_as_they_are(tmp_path, settings):
+    readings = (Reading(reader="R-0A0A0A", category=Category.CT_3),)
+    known = exported(readings=readings, dose_length_product_mgy_cm=312.5)
+
+    record, _ = run(tmp_path, settings, record=known)
+
+    assert (record.readings, record.dose_length_product_mgy_cm) == (readings, 312.5)
+
+
 def run_mask(tmp_path, settings, content):
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "mask.nii.gz").write_bytes(content)
-    return run(tmp_path, settings, record=exported(mask="mask.nii.gz"))
+    return run(tmp_path, settings, record=exported(masks=(ReaderMask(file="mask.nii.gz"),)))
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -474,7 +483,7 @@ def test_a_mask_keeps_its_geometry_and_voxels_and_nothing_else(order, is_gzip, t
     else:
         record, folder = run_mask(tmp_path, settings, content)
 
-    written = (folder / record.mask).read_bytes()
+    written = (folder / record.masks[0].file).read_bytes()
     before = nibabel.Nifti1Image.from_bytes(content)
     after = nibabel.Nifti1Image.from_bytes(gzip.decompress(written))
     assert b"vanov" not in (written + gzip.decompress(written)).lower()

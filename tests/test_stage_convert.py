@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipelines import convert
 from pipelines.core.errors import ItemError
 from pipelines.core.grids import affine_of_slices
-from pipelines.core.model import Category, Converted, Deidentified, Excluded, Sex
+from pipelines.core.model import Category, Converted, Deidentified, Excluded, ReaderMask, Sex
 from pipelines.core.settings import ConvertSettings
 from pipelines.io.nifti import read_mask, read_volume
 from pipelines.io.packing import open_packed
@@ -44,7 +44,7 @@ def deidentified(mask=None, instances=SLICES):
         patient_age_years=47,
         patient_sex=Sex.FEMALE,
         instances=instances,
-        mask=mask,
+        masks=() if mask is None else (ReaderMask(file=mask),),
     )
 
 

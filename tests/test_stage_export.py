@@ -107,7 +107,7 @@ def test_the_soft_tissue_series_is_taken_in_order_and_the_rest_laid_beside_it(pa
     ]
     assert instance_numbers(tmp_path / "out" / "series") == list(range(1, SLICES + 1))
     assert len(list((tmp_path / "out/other").iterdir())) == WHOLE_STUDY_OBJECTS - SLICES
-    assert result.mask is None
+    assert result.masks == ()
 
 
 def test_without_the_whole_study_only_the_series_is_copied(pacs, tmp_path):
@@ -469,9 +469,10 @@ def test_the_mask_named_like_the_study_goes_with_it(pacs, tmp_path, name):
 
     result = exported(pacs, who, masks=masks)
 
-    assert result.mask in {"mask.nii", "mask.nii.gz"}
-    assert result.mask.endswith(name.lower()[-3:])
-    assert (tmp_path / "out" / result.mask).read_bytes() == b"mask"
+    (mask,) = result.masks
+    assert mask.file in {"mask.nii", "mask.nii.gz"}
+    assert mask.file.endswith(name.lower()[-3:])
+    assert (tmp_path / "out" / mask.file).read_bytes() == b"mask"
 
 
 def test_two_masks_of_one_study_are_ambiguous(pacs, tmp_path):

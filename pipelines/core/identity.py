@@ -5,10 +5,12 @@ Nothing after `anonymize` may import this module; an import contract checks that
 
 import hashlib
 import hmac
+import unicodedata
 from dataclasses import dataclass
 from datetime import date
 
-from pipelines.core.model import Category, Decision, Sex
+from pipelines.core.model import Category, Decision, ReaderMask, Reading, Sex
+from pipelines.core.spelling import fold
 
 UID_ROOT = "2.25."
 """UIDs derived from a UUID need no registered root (PS3.5 B.2)."""
@@ -36,6 +38,7 @@ class RisRow:
     referrer: str | None = None
     facility: str | None = None
     category: Category | None = None
+    readings: tuple[Reading, ...] = ()
     expected_instances: int | None = None
 
 
@@ -53,12 +56,16 @@ class Candidate:
     patient_sex: Sex
     expected_instances: int | None
     identifying_values: tuple[str, ...]
+    readings: tuple[Reading, ...] = ()
     decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """A complete study on disk: the chosen series in `series/`, the other objects in `other/`."""
+    """A complete study on disk: the chosen series in `series/`, the other objects in `other/`.
+
+    The readers of its masks bear the names that the files give them.
+    """
 
     public_id: str
     patient_key: str
@@ -66,8 +73,10 @@ class Exported:
     patient_age_years: int | None
     patient_sex: Sex
     instances: int
-    mask: str | None
     identifying_values: tuple[str, ...]
+    dose_length_product_mgy_cm: float | None = None
+    readings: tuple[Reading, ...] = ()
+    masks: tuple[ReaderMask, ...] = ()
     decisions: tuple[Decision, ...] = ()
 
 
@@ -90,6 +99,11 @@ class Pseudonyms:
     def patient(self, patient_key: str) -> str:
         """The PatientID and PatientName of a patient: `P-` and 12 hexadecimal digits."""
         return "P-" + self._digest("patient", patient_key).hex()[:12].upper()
+
+    def reader(self, name: str) -> str:
+        """What a reader is called wherever he has read: `R-` and 6 hexadecimal digits."""
+        one_spelling = fold(" ".join(unicodedata.normalize("NFKC", name).split()))
+        return "R-" + self._digest("reader", one_spelling).hex()[:6].upper()
 
     def uid(self, uid: str) -> str:
         """A UID under 2.25 for a UID: at most 44 characters, never the original."""

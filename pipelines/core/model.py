@@ -4,9 +4,10 @@ A record names its files relative to the folder its stage left them in, so that 
 be moved and a fingerprint does not depend on where it lies.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 STAGE_NAMES = ("select", "export", "anonymize", "convert", "thin", "build-registry")
 """The six steps in order, as the commands are called."""
@@ -68,6 +69,32 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One reader's category of a study; the reader is a keyed pseudonym such as R-3FA81C."""
+
+    reader: str
+    category: Category
+    is_expert: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderMask:
+    """The file of one reader's mask; `reader` is empty where the file does not name one."""
+
+    file: str
+    reader: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskAgreement:
+    """How far the masks of two readers of one study agree: Dice's coefficient, 0 to 1."""
+
+    first: str
+    second: str
+    dice: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FolderItem:
     """One thing to do in a plain folder: `name` is what it is called in OUT, `files` what it is."""
 
@@ -82,7 +109,9 @@ class PublicStudy:
     `category` is None where the RIS has no final reading that is CT-0 .. CT-4;
     `patient_age_years` is None where unknown, and 90 stands for 90 and older;
     `patient_pseudonym` is the keyed PatientID, the same for all studies of a patient, and None
-    where it is not known. `decisions` are those of the record's own stage alone.
+    where it is not known. `dose_length_product_mgy_cm` is that of the whole examination, None
+    where no dose report tells it; `readings` are the readers' categories, and `mask_agreements`
+    of the masks of several readers. `decisions` are those of the record's own stage alone.
     """
 
     public_id: str
@@ -90,7 +119,16 @@ class PublicStudy:
     patient_age_years: int | None
     patient_sex: Sex
     patient_pseudonym: str | None = None
+    dose_length_product_mgy_cm: float | None = None
+    readings: tuple[Reading, ...] = ()
+    mask_agreements: tuple[MaskAgreement, ...] = ()
     decisions: tuple[Decision, ...] = ()
+
+
+def passed_on(study: PublicStudy) -> dict[str, Any]:
+    """What is known of a study and goes on to the record of the next stage as it is."""
+    names = (field.name for field in fields(PublicStudy) if field.name != "decisions")
+    return {name: getattr(study, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +154,10 @@ NOT_KNOWN = Acquisition()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deidentified(PublicStudy):
-    """A series without identity: `instances` files `*.dcm`, and the mask `mask` if there is one."""
+    """A series without identity: `instances` files `*.dcm`, and the readers' masks."""
 
     instances: int
-    mask: str | None
+    masks: tuple[ReaderMask, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
