@@ -185,9 +185,10 @@ def _even_step(positions_mm: Affine, labels: Sequence[str]) -> float:
     usual_mm = float(np.sort(steps_mm)[(len(steps_mm) - 1) // 2])
     tolerance_mm = max(STEP_TOLERANCE_MM, STEP_TOLERANCE_RATIO * usual_mm)
     odd = np.flatnonzero(np.abs(steps_mm - usual_mm) > tolerance_mm)
-    if len(odd):
-        _raise_uneven(steps_mm, odd, usual_mm, labels)
     step_mm = float((positions_mm[-1] - positions_mm[0]) / len(steps_mm))
+    # Rounded positions may alternate about a mean that is itself no step
+    if len(odd) and np.abs(steps_mm - step_mm).max() > tolerance_mm:
+        _raise_uneven(steps_mm, odd, usual_mm, labels)
     away_mm = np.abs(positions_mm - positions_mm[0] - step_mm * np.arange(len(positions_mm)))
     if away_mm.max() > max(PLACE_TOLERANCE_MM, PLACE_TOLERANCE_RATIO * step_mm):
         raise GeometryError(
