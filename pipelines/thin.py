@@ -32,10 +32,12 @@ from pipelines.core.model import (
     Thinned,
     passed_on,
 )
+from pipelines.core.pictures import preview_of
 from pipelines.core.settings import ThinSettings
 from pipelines.io.burned_in import has_text
 from pipelines.io.nifti import check_readers, read_mask, read_volume, write_mask, write_volume
 from pipelines.io.packing import PUBLISHED_LEVEL
+from pipelines.io.previews import write_preview
 from pipelines.io.sidecar import read_instance_numbers, write_sidecar
 from pipelines.io.volume_files import VolumeFiles, files_of, find_volumes
 
@@ -43,7 +45,7 @@ VERSION: int = 2
 
 MAY_SHOW_A_FACE = "may show a face: look at it before it is published"
 
-VOLUME_NAME, MASK_NAME = "volume.nii.gz", "mask.nii.gz"
+VOLUME_NAME, MASK_NAME, PREVIEW_NAME = "volume.nii.gz", "mask.nii.gz", "preview.svg"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +68,13 @@ def work(
     thinned = thin(volume, kept.ks, every=settings.every)
     decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned))
     _publish_volume(folder / VOLUME_NAME, thinned)
-    marked_voxels = None
+    mask: Mask | None = None
     if converted.mask is not None:
-        mask = read_mask(source / converted.mask)
-        decision, marked_voxels = _publish_mask(folder / MASK_NAME, mask, volume, kept, thinned)
-        decisions += (decision,)
+        drawn = read_mask(source / converted.mask)
+        mask, told = _publish_mask(folder / MASK_NAME, drawn, volume, kept, thinned)
+        decisions += (told,)
+    preview = preview_of(thinned, mask)
+    write_preview(folder / PREVIEW_NAME, preview)
     return Thinned(
         **passed_on(converted),
         decisions=decisions,
@@ -80,8 +84,10 @@ def work(
         spacing_ijk_mm=spacing_of(thinned.affine_ras),
         instance_numbers=kept.numbers,
         slices_before=slices,
-        marked_voxels=marked_voxels,
+        marked_voxels=None if mask is None else int(np.count_nonzero(mask.marked)),
         acquisition=converted.acquisition,
+        preview=PREVIEW_NAME,
+        lung_mean_hu=preview.lung_mean_hu,
     )
 
 
@@ -107,8 +113,9 @@ def work_plain(item: FolderItem, settings: ThinSettings, folder: Path) -> Thinne
     marked_voxels = None
     if files.mask is not None:
         mask = read_mask(files.mask)
-        decision, marked_voxels = _publish_mask(folder / names[1], mask, volume, kept, thinned)
+        result, decision = _publish_mask(folder / names[1], mask, volume, kept, thinned)
         decisions += (decision,)
+        marked_voxels = int(np.count_nonzero(result.marked))
     write_sidecar(folder / names[2], _plain_sidecar(numbers, kept, settings))
     return Thinned(
         public_id=item.name,
@@ -222,8 +229,8 @@ def _publish_volume(path: Path, thinned: Volume) -> None:
 
 def _publish_mask(
     path: Path, mask: Mask, volume: Volume, kept: Kept, thinned: Volume
-) -> tuple[Decision, int]:
-    """Write the thinned mask: what thinning does to it, and how many of its voxels are marked."""
+) -> tuple[Mask, Decision]:
+    """Write the thinned mask and give it; what thinning does to it is told."""
     result = thin_mask(mask, volume, kept.ks, thinned)
     write_mask(path, result, gzip_level=PUBLISHED_LEVEL)
     check_readers(
@@ -232,7 +239,7 @@ def _publish_mask(
     before, after = int(np.count_nonzero(mask.marked)), int(np.count_nonzero(result.marked))
     outcome = "lost all its voxels by thinning" if before and not after else "thinned"
     value = f"{before} voxels on {mask.marked.shape[2]} slices, {after} on {len(kept.ks)}"
-    return Decision(rule="thin_mask", value=value, outcome=outcome), after
+    return result, Decision(rule="thin_mask", value=value, outcome=outcome)
 
 
 def _read_as_las(path: Path) -> tuple[Volume, bool]:

@@ -47,16 +47,19 @@ def field_of_view(voxels_hu: NDArray[np.int16], affine_ras: Affine) -> FieldOfVi
     return FieldOfView(lung_slices=len(ks), above_lungs_mm=(len(shares) - 1 - ks[-1]) * step_mm)
 
 
-def _lung_share(slice_hu: NDArray[np.int16]) -> float:
-    """The aerated part of what lies within the body in one slice."""
+def aerated(slice_hu: NDArray[np.int16]) -> tuple[NDArray[np.bool_], int]:
+    """Where one slice shows aerated lung within the body, and how many pixels the body has."""
     tissue = slice_hu > TISSUE_HU
     within = _between(tissue, axis=0) & _between(tissue, axis=1)
-    section = int(np.count_nonzero(within))
-    if not section:
-        return 0.0
     low_hu, high_hu = LUNG_HU
-    aerated = within & (slice_hu >= low_hu) & (slice_hu <= high_hu)
-    return np.count_nonzero(aerated) / section
+    lung: NDArray[np.bool_] = within & (slice_hu >= low_hu) & (slice_hu <= high_hu)
+    return lung, int(np.count_nonzero(within))
+
+
+def _lung_share(slice_hu: NDArray[np.int16]) -> float:
+    """The aerated part of what lies within the body in one slice."""
+    lung, section = aerated(slice_hu)
+    return np.count_nonzero(lung) / section if section else 0.0
 
 
 def _between(tissue: NDArray[np.bool_], *, axis: int) -> NDArray[np.bool_]:

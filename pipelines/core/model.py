@@ -177,6 +177,8 @@ class Thinned(PublicStudy):
     """The volume that will be published, and its mask, on the thinned grid.
 
     `marked_voxels` is how many voxels of that mask are marked; None without a mask.
+    `preview` is the picture of it (.svg); `lung_mean_hu` the mean of its aerated lung, None where
+    it shows none.
     """
 
     volume: str
@@ -187,6 +189,8 @@ class Thinned(PublicStudy):
     slices_before: int
     marked_voxels: int | None = None
     acquisition: Acquisition = NOT_KNOWN
+    preview: str | None = None
+    lung_mean_hu: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
