@@ -4,13 +4,20 @@ from pathlib import Path
 
 import click
 
-from mosmedcli.options import EXISTING_FILE, EXISTING_FOLDER, NEW_FOLDER, Session, session_options
+from mosmedcli.options import (
+    EXISTING_FILE,
+    EXISTING_FOLDER,
+    NEW_FOLDER,
+    FolderOrAddress,
+    Session,
+    session_options,
+)
 
 
 @click.command()
 @click.argument("folder", type=NEW_FOLDER)
 @click.option("--ris", type=EXISTING_FILE, help="The RIS export, .xlsx or .csv.")
-@click.option("--pacs", type=EXISTING_FOLDER, help="The folder of the PACS export.")
+@click.option("--pacs", type=FolderOrAddress(), help="The folder of the PACS export, or a PACS.")
 @click.option("--masks", type=EXISTING_FOLDER, help="A folder of masks by accession number.")
 @click.option("--studies", type=click.IntRange(min=1), help="How many studies to publish.")
 @click.option("--seed", help="The seed of the draw; a random one, if not given.")

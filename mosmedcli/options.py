@@ -13,7 +13,7 @@ import click
 
 from pipelines.core.errors import SettingsError, WorkspaceError
 from pipelines.core.settings import Settings
-from pipelines.core.settings_file import load_settings
+from pipelines.core.settings_file import is_address, load_settings
 
 if TYPE_CHECKING:
     from pipelines.io.workspace import Workspace
@@ -24,6 +24,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class FolderOrAddress(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """A folder that is there, or an address like dicom://PACS@10.0.0.5:104."""
+
+    name = "folder or address"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        """The address as it is, or the path of the folder."""
+        if is_address(value):
+            return str(value)
+        return Path(str(EXISTING_FOLDER.convert(value, param, ctx)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from mosmedcli.options import (
     EXISTING_FOLDER,
     NEW_FOLDER,
     F,
+    FolderOrAddress,
     Session,
     refuse_half_a_pair,
     session_options,
@@ -50,7 +51,7 @@ def select(session: Session) -> None:
 
 
 @click.command()
-@setting("--pacs", "export.pacs", type=EXISTING_FOLDER)
+@setting("--pacs", "export.pacs", type=FolderOrAddress())
 @setting("--masks", "export.masks", type=EXISTING_FOLDER)
 @session_options
 def export(session: Session) -> None:

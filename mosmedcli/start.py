@@ -10,7 +10,7 @@ import click
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.settings import SelectSettings, Settings
-from pipelines.core.settings_file import render_settings
+from pipelines.core.settings_file import is_address, render_settings
 from pipelines.io.keys import make_key
 from pipelines.io.workspace import Workspace
 from pipelines.peers.ris import recognise
@@ -69,7 +69,8 @@ def _settings(given: Mapping[str, Any]) -> Settings:
     values = {name: value for name, value in given.items() if value is not None}
     values.setdefault("seed", secrets.token_hex(8))
     for name in {"ris", "pacs", "masks"} & set(values):
-        values[name] = Path(values[name]).absolute()
+        if not is_address(values[name]):
+            values[name] = Path(values[name]).absolute()
     base = Settings()
     return dataclasses.replace(
         base,

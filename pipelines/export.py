@@ -4,28 +4,39 @@ import hashlib
 import shutil
 from contextlib import closing
 from dataclasses import replace
-from itertools import groupby
-from math import inf
 from pathlib import Path
 
+from pipelines.core.choice import choose_series
 from pipelines.core.errors import DicomError, ItemError, SettingsError
 from pipelines.core.identity import Candidate, Exported
 from pipelines.core.model import Decision, Excluded, ReaderMask, Sex
-from pipelines.core.series import SeriesSummary, choose_series, flaw_of, summarize
 from pipelines.core.settings import ExportSettings
 from pipelines.io.attributes import canonical_accession
 from pipelines.io.subject import Subject, merged, read_subject
-from pipelines.peers.archives import INDEX_NAME, Archive, ArchivedInstance, open_archive
+from pipelines.peers.archives import Archive, ArchivedInstance, open_archive
+from pipelines.peers.studies import (
+    Decisions,
+    Study,
+    completeness,
+    dose_reports,
+    find_study,
+    look_and_choose,
+    numbered,
+    refuse_truncated,
+    set_aside,
+    split,
+    without_duplicates,
+)
 
 VERSION: int = 2
 
 SERIES_FOLDER, OTHER_FOLDER = "series", "other"
+SCRATCH_FOLDER = "receiving"
+"""Where an archive may keep what it has received; gone when the study is exported."""
+
 MASK_SUFFIXES = (".nii.gz", ".nii")
 OLDEST_AGE_YEARS = 90
 """Older patients are so few that the age would name them: 90 stands for 90 and older."""
-
-Study = tuple[ArchivedInstance, ...]
-Decisions = tuple[Decision, ...]
 
 
 def work(
@@ -36,11 +47,11 @@ def work(
     `source` holds the index of the archive folder. Raises ItemError where the study is absent,
     ambiguous or not whole; a study without exactly one fitting series is Excluded.
     """
-    with closing(open_archive(settings, source / INDEX_NAME)) as archive:
+    with closing(open_archive(settings, source=source, scratch=folder / SCRATCH_FOLDER)) as archive:
         found, notes = find_study(candidate, archive)
         study, collapsed = without_duplicates(found, archive)
         complete = completeness(len(study), candidate.expected_instances)
-        choice = choose_series(summarize([one.header for one in study]), settings)
+        study, choice = look_and_choose(study, archive, settings)
         decisions = (*notes, *collapsed, *complete, *choice.decisions)
         if choice.series is None:
             return Excluded(
@@ -51,7 +62,9 @@ def work(
             )
         slices, others = split(study, choice.series)
         refuse_truncated(slices)
-        subject, unread = _copy(archive, slices, others if settings.whole_study else (), folder)
+        others = archive.receive(others if settings.whole_study else dose_reports(others))
+        subject, unread = _copy(archive, slices, others, folder)
+        unread = (*archive.notes(), *unread)
     masks = _copy_mask(candidate, settings, folder)
     exported = Exported(
         public_id=candidate.public_id,
@@ -63,7 +76,7 @@ def work(
         identifying_values=candidate.identifying_values,
         readings=candidate.readings,
         masks=masks,
-        decisions=(*decisions, *_set_aside(others, choice.series), *unread),
+        decisions=(*decisions, *set_aside(others, choice.series), *unread),
     )
     return with_subject(exported, subject)
 
@@ -84,138 +97,6 @@ def outside(candidate: Candidate, settings: ExportSettings) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-# --- the study
-
-
-def find_study(candidate: Candidate, archive: Archive) -> tuple[Study, Decisions]:
-    """All objects of one study; raises ItemError NOT_IN_ARCHIVE, AMBIGUOUS_STUDY, TRUNCATED_FILE.
-
-    What ends before it names its series may belong to the one that is wanted: it is not guessed.
-    """
-    found = archive.find(
-        accession_number=candidate.accession_number,
-        study_instance_uid=candidate.study_instance_uid,
-    )
-    study = tuple(one for one in found if one.has_uids)
-    studies = {one.header.study_instance_uid for one in study}
-    if len(studies) > 1:
-        raise ItemError("AMBIGUOUS_STUDY", f"the accession number stands on {len(studies)} studies")
-    cut = sum(one.header.truncated for one in found if not one.has_uids)
-    if cut:
-        raise ItemError("TRUNCATED_FILE", f"objects end before their header does: {cut}")
-    if not study:
-        raise ItemError("NOT_IN_ARCHIVE", _absence(candidate, archive))
-    return study, (*_without_uids(len(found) - len(study)), *_other_accession(candidate, study))
-
-
-def _without_uids(objects: int) -> Decisions:
-    outcome = "left out: they lack the UID of their study, series or self"
-    return (Decision(rule="uids", value=f"{objects} objects", outcome=outcome),) * bool(objects)
-
-
-def _other_accession(candidate: Candidate, study: Study) -> Decisions:
-    """A note where a study that was found by its UID bears another accession number."""
-    wanted = canonical_accession(candidate.accession_number or "")
-    others = sum(canonical_accession(one.header.accession_number or "") != wanted for one in study)
-    outcome = "bear another AccessionNumber than the RIS, but its StudyInstanceUID"
-    note = Decision(rule="accession", value=f"{others} of {len(study)} objects", outcome=outcome)
-    return (note,) if wanted and others else ()
-
-
-def _absence(candidate: Candidate, archive: Archive) -> str:
-    by_accession = candidate.study_instance_uid and archive.find(
-        accession_number=candidate.accession_number, study_instance_uid=None
-    )
-    if by_accession:
-        return "the accession number is in the archive, but with another StudyInstanceUID"
-    return "the archive has no object of this study"
-
-
-def without_duplicates(found: Study, archive: Archive) -> tuple[Study, Decisions]:
-    """Each object once; raises ItemError CONFLICTING_DUPLICATE where two differ under one UID."""
-    kept = []
-    for _, copies in groupby(sorted(found, key=_sop_instance_uid), key=_sop_instance_uid):
-        first, *more = sorted(copies, key=lambda one: (one.path, one.member_number))
-        if any(one.size_bytes != first.size_bytes for one in more) or (
-            more and len({archive.digest(one) for one in (first, *more)}) > 1
-        ):
-            raise ItemError(
-                "CONFLICTING_DUPLICATE",
-                f"{len(more) + 1} objects that differ bear the SOPInstanceUID of "
-                f"{_numbered(first)}",
-            )
-        kept.append(first)
-    if len(kept) == len(found):
-        return tuple(kept), ()
-    outcome = "identical bytes, each object is taken once"
-    value = f"{len(found) - len(kept)} copies"
-    return tuple(kept), (Decision(rule="duplicates", value=value, outcome=outcome),)
-
-
-def completeness(objects: int, expected: int | None) -> Decisions:
-    """How many objects there are against what the RIS expects; raises INCOMPLETE_STUDY."""
-    if expected is None:
-        outcome = "the RIS does not say how many to expect"
-        return (Decision(rule="completeness", value=f"{objects} objects", outcome=outcome),)
-    value = f"{objects} of {expected} objects"
-    if objects < expected:
-        raise ItemError("INCOMPLETE_STUDY", value)
-    outcome = "complete" if objects == expected else "more than the RIS expects, all are taken"
-    return (Decision(rule="completeness", value=value, outcome=outcome),)
-
-
-def split(study: Study, series: SeriesSummary) -> tuple[Study, Study]:
-    """The images of the series by instance number, and all other objects of the study."""
-
-    def is_slice(one: ArchivedInstance) -> bool:
-        header = one.header
-        return header.series_instance_uid == series.series_instance_uid and not flaw_of(header)
-
-    slices = sorted((one for one in study if is_slice(one)), key=_order)
-    others = sorted(
-        (one for one in study if not is_slice(one)),
-        key=lambda one: (one.header.series_instance_uid or "", *_order(one)),
-    )
-    return tuple(slices), tuple(others)
-
-
-def refuse_truncated(slices: Study) -> None:
-    """Raise ItemError TRUNCATED_FILE where an image of the series ends before its pixels do."""
-    cut = [one for one in slices if one.header.truncated or not one.header.has_pixels]
-    if cut:
-        names = ", ".join(_numbered(one) for one in cut[:5])
-        more = f" and {len(cut) - 5} more" if len(cut) > 5 else ""
-        raise ItemError("TRUNCATED_FILE", f"{names}{more}: the pixels are not all there")
-
-
-def _set_aside(others: Study, series: SeriesSummary) -> Decisions:
-    """What of the chosen series itself is no image of it, and what else is cut short."""
-    inside = sum(one.header.series_instance_uid == series.series_instance_uid for one in others)
-    cut = sum(one.header.truncated for one in others)
-    notes = []
-    if inside:
-        outcome = "localizers or derived images within the chosen series, set aside"
-        notes.append(Decision(rule="images", value=f"{inside} objects", outcome=outcome))
-    if cut:
-        outcome = "cut short, but not in the chosen series"
-        notes.append(Decision(rule="truncated", value=f"{cut} objects", outcome=outcome))
-    return tuple(notes)
-
-
-def _sop_instance_uid(one: ArchivedInstance) -> str:
-    return one.header.sop_instance_uid or ""
-
-
-def _order(one: ArchivedInstance) -> tuple[float, str]:
-    number = one.header.instance_number
-    return inf if number is None else number, _sop_instance_uid(one)
-
-
-def _numbered(one: ArchivedInstance) -> str:
-    number = one.header.instance_number
-    return "an instance without number" if number is None else f"instance {number}"
-
-
 # --- copying
 
 
@@ -226,11 +107,11 @@ def _copy(
     subjects, unread = [], 0
     for one, path in _places(slices, folder / SERIES_FOLDER):
         archive.fetch(one, path)
-        subjects.append(read_subject(path, name=_numbered(one)))
+        subjects.append(read_subject(path, name=numbered(one)))
     for one, path in _places(others, folder / OTHER_FOLDER):
         archive.fetch(one, path)
         try:
-            subjects.append(read_subject(path, name=_numbered(one)))
+            subjects.append(read_subject(path, name=numbered(one)))
         except DicomError:
             unread += 1
     note = Decision(

@@ -173,15 +173,17 @@ class Run:
             self._listener.ended(stage.name, result)
 
     def _index(self) -> None:
-        """Bring the index of the PACS folder up to date."""
+        """Bring the index of the PACS folder up to date; a PACS itself needs none."""
         folder = self.workspace.archive
         folder.mkdir(parents=True, exist_ok=True)
         pacs = self.settings.export.pacs
         if pacs is None:
             raise SettingsError(
-                f"{self.workspace.settings_file}: no PACS folder is named",
+                f"{self.workspace.settings_file}: no PACS is named",
                 hint="Set `pacs` under [export], or use --pacs.",
             )
+        if isinstance(pacs, str):
+            return
         refresh(pacs, folder / INDEX_NAME, jobs=self._jobs, progress=self._listener.indexed)
 
 

@@ -102,3 +102,12 @@ def test_relative_paths_start_at_the_folder_of_the_file():
     read = load_settings('[select]\nris = "in/ris.csv"', file=FILE)
 
     assert read.select.ris == FILE.parent / "in/ris.csv"
+
+
+def test_an_archive_is_a_folder_or_an_address():
+    def pacs(text):
+        return load_settings(f'[export]\npacs = "{text}"', file=FILE).export.pacs
+
+    assert pacs("drop/ct") == FILE.parent / "drop" / "ct"
+    assert pacs("dicom://PACS@10.0.0.5:104") == "dicom://PACS@10.0.0.5:104"
+    assert pacs("") is None

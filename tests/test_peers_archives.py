@@ -162,9 +162,10 @@ def test_an_archive_that_is_not_there_says_what_to_do(pacs, tmp_path):
         ExportSettings(),
         ExportSettings(pacs=tmp_path / "nowhere"),
         ExportSettings(pacs=pacs),
+        ExportSettings(pacs="ftp://PACS@10.0.0.5"),
     ):
         with pytest.raises(PeerError) as error:
-            open_archive(settings, tmp_path / INDEX_NAME)
+            open_archive(settings, source=tmp_path, scratch=tmp_path / "scratch")
 
         assert error.value.hint
 

@@ -12,18 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import export
+from pipelines.core.choice import choose_series, is_like, kernel_rank, miss
 from pipelines.core.errors import CodedError, SettingsError
 from pipelines.core.faults import FAULTS
 from pipelines.core.identity import Candidate, Exported
 from pipelines.core.model import Excluded, Sex
 from pipelines.core.series import (
+    DOSE_REPORT,
     ObjectHeader,
     SeriesSummary,
-    choose_series,
     flaw_of,
-    is_like,
-    kernel_rank,
-    miss,
     summarize,
 )
 from pipelines.core.settings import ExportSettings
@@ -110,11 +108,12 @@ def test_the_soft_tissue_series_is_taken_in_order_and_the_rest_laid_beside_it(pa
     assert result.masks == ()
 
 
-def test_without_the_whole_study_only_the_series_is_copied(pacs, tmp_path):
+def test_without_the_whole_study_only_the_series_and_the_dose_report_are_copied(pacs, tmp_path):
     result = exported(pacs, whole_study=False)
 
     assert result.instances == SLICES
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["series"]
+    (report,) = (tmp_path / "out" / "other").iterdir()
+    assert pydicom.dcmread(report).SOPClassUID == DOSE_REPORT
 
 
 def test_every_series_has_one_decision_that_says_why(pacs):

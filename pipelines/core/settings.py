@@ -107,15 +107,20 @@ class SelectSettings:
 class ExportSettings:
     """Where the DICOM lies, and which one series of a study is reconstructed from (README [R])."""
 
-    pacs: Path | None = knob(
-        None, "The folder of the PACS export: nested, zipped, with junk.", enters=Enters.NEVER
+    pacs: Path | str | None = knob(
+        None,
+        "The folder of the PACS export: nested, zipped, with junk; or the address of a PACS.",
+        enters=Enters.NEVER,
     )
     masks: Path | None = knob(
         None,
         "A folder of masks named by accession number, e.g. MH123_mask.nii.gz.",
         enters=Enters.NEVER,
     )
-    whole_study: bool = knob(True, "Export the other objects of the study, too, as the paper did.")
+    whole_study: bool = knob(
+        True,
+        "Export the other objects of the study, too, as the paper did; else only dose reports.",
+    )
     modality: str = knob("CT", "The modality of the series.")
     descriptions: tuple[str, ...] = knob(
         ("%BODY%",), "Patterns of SeriesDescription as in SQL LIKE: % any text, _ one character."

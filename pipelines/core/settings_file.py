@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+import re
 import tomllib
 import types
 import typing
@@ -16,6 +17,7 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.settings import Settings
 
 ENVIRONMENT_PREFIX = "MOSMED_"
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def load_settings(
@@ -139,6 +141,8 @@ def _at_least(least: float | None, value: Any) -> Any:
 def _checked(hint: Any, value: Any, folder: Path) -> Any:
     if typing.get_origin(hint) in (tuple, Mapping):
         return _checked_many(hint, value, folder)
+    if _may_be_address(hint) and is_address(value):
+        return value
     if hint is Path or _is_optional_path(hint):
         return (folder / Path(value).expanduser()).absolute() if str(value) else None
     if _is_enum(hint):
@@ -167,6 +171,15 @@ def _is_enum(hint: Any) -> bool:
 
 def _is_optional_path(hint: Any) -> bool:
     return typing.get_origin(hint) is types.UnionType and Path in typing.get_args(hint)
+
+
+def _may_be_address(hint: Any) -> bool:
+    return _is_optional_path(hint) and str in typing.get_args(hint)
+
+
+def is_address(value: object) -> bool:
+    """Whether a value names a place by its address, like dicom://PACS@10.0.0.5:104."""
+    return isinstance(value, str) and ADDRESS.match(value) is not None
 
 
 def _describe(hint: Any, key: str = "") -> str:

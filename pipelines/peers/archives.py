@@ -1,14 +1,15 @@
-"""Where studies are fetched from: today a folder that a PACS was exported to.
+"""Where studies are fetched from: a folder that a PACS was exported to, or the PACS itself.
 
-An archive is asked for a study by exact keys and copies its objects byte for byte. It is never
-written to.
+An archive is asked for a study by exact keys and gives its objects byte for byte. It is never
+written to. `find` says what there is; `receive` brings what is wanted and reads the headers;
+`fetch` lays one received object where it belongs.
 """
 
 import hashlib
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 from pipelines.core.errors import DicomError, ItemError, PeerError
+from pipelines.core.model import Decision
 from pipelines.core.series import ObjectHeader
 from pipelines.core.settings import ExportSettings
 from pipelines.io.index import Located, lookup
@@ -29,7 +31,10 @@ BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedInstance:
-    """One object in an archive: where it lies is the archive's own affair."""
+    """One object in an archive: where it lies is the archive's own affair.
+
+    Of an object that has not been received, the header is an AnsweredHeader.
+    """
 
     path: bytes
     member_number: int
@@ -56,12 +61,23 @@ class Archive(Protocol):
         """All objects of the study, by StudyInstanceUID if given, else by AccessionNumber."""
         ...
 
+    def receive(self, instances: Sequence[ArchivedInstance]) -> tuple[ArchivedInstance, ...]:
+        """The same objects in the same order, all of them here, with their whole headers.
+
+        Raises ItemError INCOMPLETE_STUDY where not all of them come, also when asked again.
+        """
+        ...
+
     def digest(self, instance: ArchivedInstance) -> str:
-        """The SHA-256 of an object's bytes."""
+        """The SHA-256 of the bytes of an object that was received."""
         ...
 
     def fetch(self, instance: ArchivedInstance, to: Path) -> None:
-        """Copy an object byte for byte to a new file."""
+        """Lay an object that was received byte for byte in a new file."""
+        ...
+
+    def notes(self) -> tuple[Decision, ...]:
+        """How the study came, where there is something to be said about it."""
         ...
 
     def close(self) -> None:
@@ -96,6 +112,14 @@ class FolderArchive:
             study_instance_uid=study_instance_uid,
         )
         return tuple(_instance(located) for located in found)
+
+    def receive(self, instances: Sequence[ArchivedInstance]) -> tuple[ArchivedInstance, ...]:
+        """The same objects: their headers were read when the folder was looked through."""
+        return tuple(instances)
+
+    def notes(self) -> tuple[Decision, ...]:
+        """Nothing: a folder is just read."""
+        return ()
 
     def digest(self, instance: ArchivedInstance) -> str:
         """The SHA-256 of an object's bytes; raises as `fetch` does."""
@@ -172,20 +196,36 @@ def _instance(located: Located) -> ArchivedInstance:
     )
 
 
-def open_archive(settings: ExportSettings, database: Path) -> FolderArchive:
-    """The archive that the settings name; raises PeerError where it is not there."""
+def open_archive(
+    settings: ExportSettings,
+    *,
+    source: Path,
+    scratch: Path,  # noqa: ARG001  for archives that are not on this disk
+) -> Archive:
+    """The archive that the settings name, for one study.
+
+    `source` is kept from one call to the next, for all workers; `scratch` is this study's own.
+    Raises PeerError where the archive is not there.
+    """
     if settings.pacs is None:
+        raise PeerError("no archive is named", hint="Set `pacs` under [export] in mosmed.toml.")
+    if isinstance(settings.pacs, str):
         raise PeerError(
-            "no archive folder is named", hint="Set `pacs` under [export] in mosmed.toml."
+            f"{settings.pacs}: no archive can be reached that way",
+            hint="Name a folder as `pacs` under [export].",
         )
-    if not settings.pacs.is_dir():
+    return _open_folder(settings.pacs, source / INDEX_NAME)
+
+
+def _open_folder(folder: Path, database: Path) -> FolderArchive:
+    if not folder.is_dir():
         raise PeerError(
-            f"the archive folder {settings.pacs} is not there",
+            f"the archive folder {folder} is not there",
             hint="Mount it, or name another folder as `pacs` under [export].",
         )
     if not database.is_file():
         raise PeerError(
-            f"the archive folder {settings.pacs} has no index yet",
+            f"the archive folder {folder} has no index yet",
             hint="Run `mosmed export`: it looks through the folder first.",
         )
-    return FolderArchive(settings.pacs, database)
+    return FolderArchive(folder, database)
