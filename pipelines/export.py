@@ -12,6 +12,7 @@ from pipelines.core.identity import Candidate, Exported
 from pipelines.core.model import Decision, Excluded, ReaderMask, Sex
 from pipelines.core.settings import ExportSettings
 from pipelines.io.attributes import canonical_accession
+from pipelines.io.dose_report import SR_STORAGE, read_doses
 from pipelines.io.subject import Subject, merged, read_subject
 from pipelines.peers.archives import Archive, ArchivedInstance, open_archive
 from pipelines.peers.studies import (
@@ -28,7 +29,7 @@ from pipelines.peers.studies import (
     without_duplicates,
 )
 
-VERSION: int = 2
+VERSION: int = 3
 
 SERIES_FOLDER, OTHER_FOLDER = "series", "other"
 SCRATCH_FOLDER = "receiving"
@@ -65,6 +66,7 @@ def work(
         others = archive.receive(others if settings.whole_study else dose_reports(others))
         subject, unread = _copy(archive, slices, others, folder)
         unread = (*archive.notes(), *unread)
+    dose_length_product_mgy_cm, dose = read_doses(_report_paths(others, folder))
     masks = _copy_mask(candidate, settings, folder)
     exported = Exported(
         public_id=candidate.public_id,
@@ -74,9 +76,10 @@ def work(
         patient_sex=candidate.patient_sex,
         instances=len(slices),
         identifying_values=candidate.identifying_values,
+        dose_length_product_mgy_cm=dose_length_product_mgy_cm,
         readings=candidate.readings,
         masks=masks,
-        decisions=(*decisions, *set_aside(others, choice.series), *unread),
+        decisions=(*decisions, *set_aside(others, choice.series), *unread, dose),
     )
     return with_subject(exported, subject)
 
@@ -122,9 +125,18 @@ def _copy(
     return merged(subjects), (note,) if unread else ()
 
 
+def _report_paths(others: Study, folder: Path) -> list[Path]:
+    """The structured reports, as they were copied: one of them may tell the dose."""
+    return [
+        path
+        for one, path in _places(others, folder / OTHER_FOLDER)
+        if (one.header.sop_class_uid or "").startswith(SR_STORAGE)
+    ]
+
+
 def _places(study: Study, folder: Path) -> list[tuple[ArchivedInstance, Path]]:
     if study:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
     width = max(4, len(str(len(study))))
     return [(one, folder / f"{k:0{width}}.dcm") for k, one in enumerate(study, start=1)]
 

@@ -112,8 +112,20 @@ def test_without_the_whole_study_only_the_series_and_the_dose_report_are_copied(
     result = exported(pacs, whole_study=False)
 
     assert result.instances == SLICES
+    assert result.dose_length_product_mgy_cm == 250.0
     (report,) = (tmp_path / "out" / "other").iterdir()
     assert pydicom.dcmread(report).SOPClassUID == DOSE_REPORT
+
+
+def test_the_dose_is_told_or_why_it_is_not(pacs, tmp_path):
+    assert exported(pacs).dose_length_product_mgy_cm == 250.0
+
+    (pacs / "dose").unlink()
+    without = exported(pacs, candidate(expected_instances=None), "without")
+    [decision] = [one for one in without.decisions if one.rule == "dose"]
+
+    assert without.dose_length_product_mgy_cm is None
+    assert decision.outcome == "no dose report in the study"
 
 
 def test_every_series_has_one_decision_that_says_why(pacs):

@@ -212,6 +212,11 @@ class RegistrySettings:
     version: str = knob("1.0", "The version of the dataset.")
     licence: str = knob("CC-BY-NC-ND-3.0", "The SPDX name of the licence.")
     holder: str = knob("", "Who holds the rights; stands in LICENSE and README.")
+    effective_dose_msv_per_mgy_cm: float = knob(
+        0.017,
+        "Effective dose of a dose length product of 1 mGy.cm (0.017 for the chest).",
+        minimum=0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
