@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.core.errors import DicomError, GeometryError, ItemError
-from pipelines.core.geometry import Stack, stack_slices
+from pipelines.core.errors import DicomError, ItemError
+from pipelines.core.geometry import Stack
 from pipelines.core.grids import (
     Mask,
     Volume,
@@ -29,6 +29,7 @@ from pipelines.core.model import (
     passed_on,
 )
 from pipelines.core.settings import ConvertSettings
+from pipelines.core.survey import counted, survey
 from pipelines.io.acquisition import read_acquisition
 from pipelines.io.headers import InstanceHeader, read_header
 from pipelines.io.nifti import check_readers, read_mask, write_mask, write_volume
@@ -40,8 +41,6 @@ from pipelines.io.sidecar import Sidecar, kernel_name, sidecar_content, write_si
 VERSION: int = 2
 
 VOLUME_NAME, SIDECAR_NAME, MASK_NAME = "volume.nii.gz", "volume.json", "mask.nii.gz"
-SLICES_LIMIT = 32767
-"""NIfTI-1 counts slices in 16 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -126,63 +125,27 @@ def convert(paths: Sequence[Path], settings: ConvertSettings) -> Conversion | No
 
     Raises DicomError or GeometryError; the order of the files does not matter.
     """
-    headers = sorted((read_header(path) for path in paths), key=_sort_key)
-    refuse_several_series(headers)
-    slices = [header for header in headers if "LOCALIZER" not in header.image_type]
-    if headers and not slices:
+    headers = [read_header(path) for path in paths]
+    found = survey(headers, minimum_slices=settings.minimum_slices, is_same=has_same_pixels)
+    if found is None:
         return None
-    distinct = drop_copies(slices)
-    _refuse_several_kernels(distinct)
-    if len(distinct) > SLICES_LIMIT:
-        raise GeometryError("UNSUPPORTED_OBJECT", f"{len(distinct)} slices are too many for NIfTI")
-    planes = [header.plane for header in distinct]
-    stack = stack_slices(planes, minimum_slices=settings.minimum_slices)
-    ordered = [distinct[index] for index in stack.order]
-    volume, lossy_slices = _read_voxels(ordered, stack, settings)
+    volume, lossy_slices = _read_voxels(found.slices, found.stack, settings)
     return Conversion(
         volume=volume,
-        lowest_slice=ordered[0].path,
-        sidecar=_sidecar(ordered, stack),
+        lowest_slice=found.slices[0].path,
+        sidecar=_sidecar(found.slices, found.stack),
         decisions=(
-            *_counted("localizers", len(headers) - len(slices), "left out"),
-            *_counted("copies_of_slices", len(slices) - len(distinct), "used once"),
-            *_counted("lossy_slices", lossy_slices, "accepted by allow_lossy"),
-            _told(volume, stack),
+            *found.decisions,
+            *counted("lossy_slices", lossy_slices, "accepted by allow_lossy"),
+            _told(volume, found.stack),
         ),
     )
 
 
-def refuse_several_series(headers: Sequence[InstanceHeader]) -> None:
-    """Raise DicomError MIXED_SERIES unless all slices are of one series."""
-    series = {header.series_instance_uid for header in headers}
-    if len(series) > 1:
-        message = f"{len(headers)} slices of {len(series)} series lie together"
-        raise DicomError("MIXED_SERIES", message)
-
-
-def drop_copies(headers: Sequence[InstanceHeader]) -> list[InstanceHeader]:
-    """The headers without those of slices that are there already, pixel for pixel.
-
-    Raises DicomError CONFLICTING_DUPLICATE for one SOPInstanceUID on two images, and GeometryError
-    SAME_POSITION for two images at exactly one place.
-    """
-    by_claim: dict[object, InstanceHeader] = {}
-    by_uid: dict[str, InstanceHeader] = {}
-    for header in headers:
-        namesake = by_uid.setdefault(header.sop_instance_uid, header)
-        neighbour = by_claim.setdefault(header.claim, header)
-        pair = f"{header.name} and {namesake.name}"
-        if namesake is not header and not _is_same_slice(namesake, header):
-            message = f"{pair} are different images with one SOPInstanceUID"
-            raise DicomError("CONFLICTING_DUPLICATE", message)
-        if neighbour is not header and not _is_same_slice(neighbour, header):
-            places = len({each.claim for each in headers})
-            message = (
-                f"{header.name} and {neighbour.name} lie at the same place: "
-                f"{len(headers)} slices at {places}"
-            )
-            raise GeometryError("SAME_POSITION", message)
-    return list(by_claim.values())
+def has_same_pixels(one: InstanceHeader, other: InstanceHeader) -> bool:
+    """Whether two slices hold the same Hounsfield units."""
+    first, second = (decode(header, allow_lossy=True) for header in (one, other))
+    return np.array_equal(first.voxels_hu, second.voxels_hu)
 
 
 def place_mask(mask: Mask, volume: Volume) -> tuple[Mask, Decision]:
@@ -213,24 +176,6 @@ def _only_localizers(public_id: str) -> Excluded:
     )
 
 
-def _sort_key(header: InstanceHeader) -> tuple[object, ...]:
-    number = header.instance_number
-    return number is None, number or 0, header.sop_instance_uid, header.path.as_posix()
-
-
-def _is_same_slice(one: InstanceHeader, other: InstanceHeader) -> bool:
-    if one.claim != other.claim:
-        return False
-    first, second = (decode(header, allow_lossy=True) for header in (one, other))
-    return np.array_equal(first.voxels_hu, second.voxels_hu)
-
-
-def _refuse_several_kernels(headers: Sequence[InstanceHeader]) -> None:
-    kernels = {header.convolution_kernel for header in headers}
-    if len(kernels) > 1:
-        raise GeometryError("MIXED_KERNEL", f"{len(kernels)} ConvolutionKernels in one series")
-
-
 def _read_voxels(
     ordered: Sequence[InstanceHeader], stack: Stack, settings: ConvertSettings
 ) -> tuple[Volume, int]:
@@ -256,10 +201,6 @@ def _sidecar(ordered: Sequence[InstanceHeader], stack: Stack) -> Sidecar:
         source_step_mm=stack.step_mm,
         convolution_kernel=kernel_name(ordered[0].convolution_kernel),
     )
-
-
-def _counted(rule: str, count: int, outcome: str) -> tuple[Decision, ...]:
-    return (Decision(rule=rule, value=str(count), outcome=outcome),) if count else ()
 
 
 def _told(volume: Volume, stack: Stack) -> Decision:

@@ -6,13 +6,11 @@ step along k grows, and its origin moves to the first kept slice.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from pipelines.core.errors import ItemError, PrivacyError, SettingsError
+from pipelines.core.errors import ItemError, PrivacyError
 from pipelines.core.field_of_view import field_of_view
 from pipelines.core.grids import (
     Mask,
@@ -34,6 +32,7 @@ from pipelines.core.model import (
 )
 from pipelines.core.pictures import preview_of
 from pipelines.core.settings import ThinSettings
+from pipelines.core.thinning import Kept, choose_slices
 from pipelines.io.burned_in import has_text
 from pipelines.io.nifti import check_readers, read_mask, read_volume, write_mask, write_volume
 from pipelines.io.packing import PUBLISHED_LEVEL
@@ -46,15 +45,6 @@ VERSION: int = 2
 MAY_SHOW_A_FACE = "may show a face: look at it before it is published"
 
 VOLUME_NAME, MASK_NAME, PREVIEW_NAME = "volume.nii.gz", "mask.nii.gz", "preview.svg"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """The slices k that are kept, by what `numbers` they were counted, and why so."""
-
-    ks: tuple[int, ...]
-    numbers: tuple[int, ...]
-    decision: Decision
 
 
 def work(
@@ -133,49 +123,6 @@ def work_plain(item: FolderItem, settings: ThinSettings, folder: Path) -> Thinne
     )
 
 
-def choose_slices(instance_numbers: Sequence[int | None], settings: ThinSettings) -> Kept:
-    """The slices that are kept, given the InstanceNumber of each k from the feet up.
-
-    Where the numbers do not step by one along the axis, in either direction, the rank from the
-    feet (1, 2, 3 ...) stands in. Raises ItemError NOTHING_KEPT.
-    """
-    every, offset = settings.every, settings.offset
-    if every < 1 or not 0 <= offset < every:
-        hint = "Set `every` to 1 or more, and `offset` to less than that."
-        raise SettingsError(
-            f"thin: every = {every} with offset = {offset} keeps nothing", hint=hint
-        )
-    fault = fault_of_numbers(instance_numbers)
-    by_rank = settings.by is ThinBy.POSITION or fault is not None
-    ranks = range(1, len(instance_numbers) + 1)
-    counted = ranks if by_rank else [number for number in instance_numbers if number is not None]
-    ks = tuple(k for k, number in enumerate(counted) if number % every == offset)
-    if not ks:
-        what = "ranks" if by_rank else "instance numbers"
-        message = f"none of the {what} of {len(counted)} slices leaves {offset} by {every}"
-        raise ItemError("NOTHING_KEPT", message)
-    decision = Decision(
-        rule="thin",
-        value=_value_of(instance_numbers, fault, settings),
-        outcome=f"kept {len(ks)} of {len(counted)} slices by "
-        + ("rank from the feet" if by_rank else f"InstanceNumber % {every} = {offset}"),
-    )
-    return Kept(ks=ks, numbers=tuple(counted[k] for k in ks), decision=decision)
-
-
-def fault_of_numbers(instance_numbers: Sequence[int | None]) -> str | None:
-    """Why slices cannot be counted by these numbers; None if they step by one along the axis."""
-    present = [number for number in instance_numbers if number is not None]
-    if len(present) < len(instance_numbers):
-        return f"{len(instance_numbers) - len(present)} InstanceNumbers are missing"
-    if len(set(present)) < len(present):
-        return "InstanceNumbers are repeated"
-    steps = {after - before for before, after in pairwise(present)}
-    if steps <= {1} or steps <= {-1}:
-        return None
-    return "InstanceNumbers do not step by one along the axis"
-
-
 def thin(volume: Volume, ks: Sequence[int], *, every: int) -> Volume:
     """The slices `ks` of a volume, which are `every` slices apart."""
     return Volume(
@@ -214,12 +161,6 @@ def thin_mask(mask: Mask, volume: Volume, ks: Sequence[int], thinned: Volume) ->
     if on != tuple(ks):
         raise ItemError("MASK_OFF_GRID", "the mask lies neither on all slices nor on those kept")
     return Mask(marked=mask.marked, affine_ras=thinned.affine_ras)
-
-
-def _value_of(numbers: Sequence[int | None], fault: str | None, settings: ThinSettings) -> str:
-    if settings.by is ThinBy.POSITION:
-        return "by = position"
-    return fault or f"InstanceNumber {numbers[0]} .. {numbers[-1]} from the feet"
 
 
 def _publish_volume(path: Path, thinned: Volume) -> None:

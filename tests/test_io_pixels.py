@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
 
 from pipelines.core.errors import DicomError
+from pipelines.core.slices import PixelFormat
 from pipelines.io import headers
-from pipelines.io.headers import PixelFormat, read_header
+from pipelines.io.headers import read_header
 from pipelines.io.pixels import decode, to_hu
 from pipelines.phantom.instances import write_series
 from pipelines.phantom.spec import SeriesSpec, Syntax

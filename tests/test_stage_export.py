@@ -25,7 +25,8 @@ from pipelines.core.series import (
     summarize,
 )
 from pipelines.core.settings import ExportSettings
-from pipelines.io.dicom import CT_IMAGE_STORAGE, ENHANCED_CT_IMAGE_STORAGE
+from pipelines.core.slices import CT_IMAGE_STORAGE
+from pipelines.io.dicom import ENHANCED_CT_IMAGE_STORAGE
 from pipelines.io.index import refresh
 from pipelines.io.subject import parts_of_name
 from pipelines.peers.archives import INDEX_NAME

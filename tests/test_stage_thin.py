@@ -17,6 +17,7 @@ from pipelines.core.errors import ItemError, SettingsError
 from pipelines.core.grids import Mask, Volume, affine_of_slices
 from pipelines.core.model import Converted, Decision, Excluded, Sex, ThinBy
 from pipelines.core.settings import ConvertSettings, ThinSettings
+from pipelines.core.thinning import choose_slices
 from pipelines.io.nifti import read_mask, read_volume, write_mask, write_volume
 from pipelines.io.sidecar import write_sidecar
 
@@ -85,9 +86,9 @@ def test_slices_are_kept_by_the_remainder_of_their_instance_number(
     knobs = ThinSettings(every=every, offset=offset)
 
     if not expected:
-        assert code_of(thin.choose_slices, numbers, knobs) == "NOTHING_KEPT"
+        assert code_of(choose_slices, numbers, knobs) == "NOTHING_KEPT"
         return
-    kept = thin.choose_slices(numbers, knobs)
+    kept = choose_slices(numbers, knobs)
     assert list(kept.numbers) == expected
     assert [numbers[k] for k in kept.ks] == expected
     assert set(np.diff(kept.ks)) <= {every}
@@ -97,9 +98,9 @@ def test_the_published_rule_keeps_floor_of_a_tenth():
     for slices in (9, 10, 300, 309, 310):
         numbers = list(range(1, slices + 1))
         if slices < 10:
-            assert code_of(thin.choose_slices, numbers, ThinSettings()) == "NOTHING_KEPT"
+            assert code_of(choose_slices, numbers, ThinSettings()) == "NOTHING_KEPT"
         else:
-            kept = thin.choose_slices(numbers[::-1], ThinSettings())
+            kept = choose_slices(numbers[::-1], ThinSettings())
             assert kept.numbers == tuple(range(slices - slices % 10, 0, -10))
 
 
@@ -116,7 +117,7 @@ def test_the_published_rule_keeps_floor_of_a_tenth():
     ],
 )
 def test_where_numbers_cannot_count_the_rank_stands_in_and_it_is_told(numbers, why):
-    kept = thin.choose_slices(numbers, ThinSettings())
+    kept = choose_slices(numbers, ThinSettings())
 
     assert (kept.ks, kept.numbers) == ((9, 19), (10, 20))
     assert why in kept.decision.value
@@ -124,7 +125,7 @@ def test_where_numbers_cannot_count_the_rank_stands_in_and_it_is_told(numbers, w
 
 
 def test_by_position_counts_ranks_whatever_the_numbers_say():
-    kept = thin.choose_slices(range(25, 0, -1), ThinSettings(by=ThinBy.POSITION, every=5, offset=2))
+    kept = choose_slices(range(25, 0, -1), ThinSettings(by=ThinBy.POSITION, every=5, offset=2))
 
     assert kept.numbers == (2, 7, 12, 17, 22)
 
@@ -132,7 +133,7 @@ def test_by_position_counts_ranks_whatever_the_numbers_say():
 @pytest.mark.parametrize(("every", "offset"), [(0, 0), (-3, 0), (10, 10), (10, -1)])
 def test_settings_that_can_keep_nothing_are_the_users_mistake(every, offset):
     with pytest.raises(SettingsError):
-        thin.choose_slices([1, 2, 3], ThinSettings(every=every, offset=offset))
+        choose_slices([1, 2, 3], ThinSettings(every=every, offset=offset))
 
 
 # --- where they are
@@ -291,7 +292,7 @@ def test_thinning_a_real_chest_is_picking_its_slices_before_converting(
     conversion = convert.convert(series, ConvertSettings())
     write_volume(whole / "a.nii.gz", conversion.volume, gzip_level=1)
     numbers = conversion.sidecar.instance_numbers
-    kept = thin.choose_slices(numbers, ThinSettings(every=every))
+    kept = choose_slices(numbers, ThinSettings(every=every))
 
     thinned = thin.thin(read_volume(whole / "a.nii.gz"), kept.ks, every=every)
 

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from pipelines.core.errors import DicomError
+from pipelines.core.fields import Fields
 from pipelines.core.model import Acquisition
-from pipelines.io.fields import Fields
+from pipelines.io.fields import fields_of
 from pipelines.io.headers import read_attributes
 from pipelines.io.sidecar import Sidecar
 
@@ -22,7 +23,7 @@ def read_acquisition(path: Path, sidecar: Sidecar) -> Acquisition:
 
     Raises DicomError only for a file that cannot be read at all.
     """
-    fields = Fields(read_attributes(path, KEYWORDS).dataset, path.name)
+    fields = fields_of(read_attributes(path, KEYWORDS).dataset, path.name)
     return Acquisition(
         manufacturer=_name(fields, "Manufacturer"),
         manufacturer_model_name=_name(fields, "ManufacturerModelName"),

@@ -6,7 +6,8 @@ from pydicom import Dataset
 
 from pipelines.core.identity import RisRow
 from pipelines.core.inclusion import patient_key
-from pipelines.io.dicom import CT_IMAGE_STORAGE, ENHANCED_CT_IMAGE_STORAGE, faults_of
+from pipelines.core.slices import CT_IMAGE_STORAGE
+from pipelines.io.dicom import ENHANCED_CT_IMAGE_STORAGE, faults_of
 from pipelines.io.elements import UNDECODABLE, texts_at
 
 OBJECTIONS = {

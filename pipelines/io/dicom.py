@@ -13,7 +13,6 @@ from pydicom.errors import InvalidDicomError
 
 from pipelines.core.errors import DicomError
 
-CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2.1"
 PREAMBLE_BYTES = 128
 MAGIC = b"DICM"

@@ -5,11 +5,10 @@ not read here; `pixels_at` says where their element stands, so that nobody parse
 """
 
 import zlib
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pydicom
 from pydicom import FileDataset
@@ -17,9 +16,9 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.tag import Tag
 
 from pipelines.core.errors import DicomError
-from pipelines.core.geometry import SlicePlane
-from pipelines.io.dicom import CT_IMAGE_STORAGE, MAGIC, PREAMBLE_BYTES, faults_of
-from pipelines.io.fields import Fields
+from pipelines.core.slices import KEYWORDS, SliceClaim, claims_in
+from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, faults_of
+from pipelines.io.fields import fields_of
 
 EXPLICIT_SYNTAX = "1.2.840.10008.1.2.1"
 DEFLATED_SYNTAX = "1.2.840.10008.1.2.1.99"
@@ -32,46 +31,6 @@ FILE_META_PROBE_BYTES = 1024
 INFLATED_LIMIT_BYTES = 1 << 28
 """A deflated slice that grows beyond this is refused: sixteen times the largest matrix taken."""
 
-MATRIX_LIMIT = 4096
-"""Rows and columns beyond this are taken for a lie: the largest CT matrix is 2048."""
-
-SPACING_LIMIT_MM = 10.0
-"""A larger PixelSpacing is taken for a lie: a 512 matrix of it would be five metres wide."""
-
-POSITION_LIMIT_MM = 1e5
-"""A coordinate beyond this is taken for a lie: a hundred metres off the isocentre."""
-
-UNIT_TOLERANCE = 1e-3
-"""Direction cosines must be of unit length and perpendicular within this."""
-
-KEYWORDS = (
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "SeriesNumber",
-    "Modality",
-    "ImageType",
-    "ConvolutionKernel",
-    "SliceThickness",
-    "InstanceNumber",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "NumberOfFrames",
-    "Rows",
-    "Columns",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "RescaleType",
-    "LossyImageCompression",
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Attributes:
@@ -83,52 +42,22 @@ class Attributes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PixelFormat:
-    """How stored values are packed (PS3.3 C.7.6.3) and what makes Hounsfield units of them."""
+class InstanceHeader(SliceClaim):
+    """The claim of a slice, and the file it was read from.
 
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    is_signed: bool
-    rescale_slope: Decimal
-    rescale_intercept: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceHeader:
-    """One single-frame CT slice: where it lies, how its pixels are packed, where they stand.
-
-    `instance_number` and `slice_thickness_mm` are None where the file has none. `was_lossy` is
-    what LossyImageCompression (0028,2110) claims, None if it keeps silent. `pixels_at` is the
-    offset in bytes of the PixelData element, in the inflated form if the file is deflated, and
-    `transfer_syntax_uid` is that of this form.
+    `pixels_at` is the offset in bytes of the PixelData element, in the inflated form if the file
+    is deflated, and `transfer_syntax_uid` is that of this form.
     """
 
     path: Path
-    sop_instance_uid: str
-    series_instance_uid: str
-    instance_number: int | None
-    image_type: tuple[str, ...]
-    convolution_kernel: str | None
-    slice_thickness_mm: float | None
-    plane: SlicePlane
-    pixels: PixelFormat
-    transfer_syntax_uid: str
-    was_lossy: bool | None
     pixels_at: int
     is_deflated: bool
 
     @property
-    def name(self) -> str:
-        """What an error calls the slice."""
-        return self.plane.label
-
-    @property
-    def claim(self) -> tuple[object, ...]:
-        """What the file says about the slice but for its pixels; equal for copies of a slice."""
-        plane = self.plane
-        place = plane.image_position_lps_mm, plane.row_cosines, plane.column_cosines
-        return *place, plane.pixel_spacing_mm, plane.rows, plane.columns, self.convolution_kernel
+    def rank(self) -> tuple[Any, ...]:
+        """A key to sort by, so that nothing depends on the order in which slices come."""
+        number = self.instance_number
+        return number is None, number or 0, *self.image, self.path.as_posix()
 
 
 def read_header(path: Path) -> InstanceHeader:
@@ -140,24 +69,15 @@ def read_header(path: Path) -> InstanceHeader:
     syntax = attributes.dataset.file_meta.get("TransferSyntaxUID")
     if not syntax:
         raise DicomError("MISSING_ATTRIBUTE", f"{path.name}: TransferSyntaxUID is missing")
-    fields = Fields(attributes.dataset, path.name)
-    _refuse_other_objects(fields)
-    uid, number = fields.text("SOPInstanceUID"), fields.whole_number("InstanceNumber")
-    return InstanceHeader(
-        path=path,
-        sop_instance_uid=uid,
-        series_instance_uid=fields.text("SeriesInstanceUID"),
-        instance_number=number,
-        image_type=fields.texts("ImageType"),
-        convolution_kernel="\\".join(fields.texts("ConvolutionKernel")) or None,
-        slice_thickness_mm=_slice_thickness_mm(fields),
-        plane=_plane(fields, slice_name(path, uid, number)),
-        pixels=_pixel_format(fields),
+    header = InstanceHeader(
+        **claims_in(fields_of(attributes.dataset, path.name)),
         transfer_syntax_uid=str(syntax),
-        was_lossy=_was_lossy(fields),
+        path=path,
         pixels_at=attributes.pixels_at,
         is_deflated=attributes.is_deflated,
     )
+    label = slice_name(path, header.sop_instance_uid, header.instance_number)
+    return replace(header, plane=replace(header.plane, label=label))
 
 
 def slice_name(path: Path, sop_instance_uid: str, instance_number: int | None) -> str:
@@ -214,69 +134,3 @@ def read_attributes(path: Path, keywords: tuple[str, ...]) -> Attributes:
             message = f"{path.name}: it ends within a sequence"
             raise DicomError("UNREADABLE_DICOM", message) from error
         return Attributes(dataset=dataset, pixels_at=source.tell(), is_deflated=is_deflated)
-
-
-def _refuse_other_objects(fields: Fields) -> None:
-    """Let only single-frame CT of one grey channel in Hounsfield units pass (PS3.3 A.3)."""
-    expected = {
-        "SOPClassUID": {CT_IMAGE_STORAGE},
-        "Modality": {"", "CT"},
-        "NumberOfFrames": {"", "1"},
-        "SamplesPerPixel": {"1"},
-        "PhotometricInterpretation": {"MONOCHROME2"},
-        # US is "unspecified"; some archives spell Hounsfield out, and not always right
-        "RescaleType": {"", "HU", "US", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS", "HOUNDSFIELD UNIT"},
-    }
-    for keyword, allowed in expected.items():
-        if "\\".join(fields.texts(keyword)).upper() not in allowed:
-            raise DicomError("UNSUPPORTED_OBJECT", f"{fields.name}: no plain CT slice by {keyword}")
-
-
-def _was_lossy(fields: Fields) -> bool | None:
-    flags = fields.texts("LossyImageCompression")
-    return "01" in flags if flags else None
-
-
-def _slice_thickness_mm(fields: Fields) -> float | None:
-    if not fields.texts("SliceThickness"):
-        return None
-    return fields.numbers("SliceThickness", 1, POSITION_LIMIT_MM)[0]
-
-
-def _plane(fields: Fields, label: str) -> SlicePlane:
-    x, y, z = fields.numbers("ImagePositionPatient", 3, POSITION_LIMIT_MM)
-    rx, ry, rz, cx, cy, cz = fields.numbers("ImageOrientationPatient", 6, 1 + UNIT_TOLERANCE)
-    skew = (rx * rx + ry * ry + rz * rz - 1, cx * cx + cy * cy + cz * cz - 1)
-    if max(abs(skew[0]), abs(skew[1]), abs(rx * cx + ry * cy + rz * cz)) > 2 * UNIT_TOLERANCE:
-        raise fields.bad("ImageOrientationPatient", "is not a pair of perpendicular directions")
-    between_rows, between_columns = fields.numbers("PixelSpacing", 2, SPACING_LIMIT_MM)
-    if min(between_rows, between_columns) < 1e-3:
-        raise fields.bad("PixelSpacing", "is not positive")
-    return SlicePlane(
-        label=label,
-        image_position_lps_mm=(x, y, z),
-        row_cosines=(rx, ry, rz),
-        column_cosines=(cx, cy, cz),
-        pixel_spacing_mm=(between_rows, between_columns),
-        rows=fields.integer("Rows", 1, MATRIX_LIMIT),
-        columns=fields.integer("Columns", 1, MATRIX_LIMIT),
-    )
-
-
-def _pixel_format(fields: Fields) -> PixelFormat:
-    bits_allocated = fields.integer("BitsAllocated", 8, 16)
-    if bits_allocated % 8:
-        raise fields.bad("BitsAllocated", "is neither 8 nor 16")
-    bits_stored = fields.integer("BitsStored", 1, bits_allocated)
-    slope = fields.decimal("RescaleSlope")
-    if slope <= 0:
-        raise fields.bad("RescaleSlope", "is not positive")
-    return PixelFormat(
-        bits_allocated=bits_allocated,
-        bits_stored=bits_stored,
-        # Absent in old archives; anything else than the top of the stored bits is retired
-        high_bit=fields.integer("HighBit", bits_stored - 1, bits_allocated - 1, bits_stored - 1),
-        is_signed=fields.integer("PixelRepresentation", 0, 1) == 1,
-        rescale_slope=slope,
-        rescale_intercept=fields.decimal("RescaleIntercept"),
-    )

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.errors import DicomError
+from pipelines.core.slices import PixelFormat
 from pipelines.io import codestreams
-from pipelines.io.headers import EXPLICIT_SYNTAX, InstanceHeader, PixelFormat
+from pipelines.io.headers import EXPLICIT_SYNTAX, InstanceHeader
 from pipelines.io.pixel_data import BIG_ENDIAN_SYNTAX, bad_pixels, read_frame, read_native
 
 IMPLICIT_SYNTAX = "1.2.840.10008.1.2"

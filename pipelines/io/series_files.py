@@ -18,14 +18,14 @@ from pydicom._uid_dict import UID_dictionary
 
 from pipelines.core.errors import DicomError
 from pipelines.core.model import FolderItem
+from pipelines.core.slices import CT_IMAGE_STORAGE
 from pipelines.io.dicom import (
-    CT_IMAGE_STORAGE,
     ENHANCED_CT_IMAGE_STORAGE,
     MAGIC,
     PREAMBLE_BYTES,
     has_magic,
 )
-from pipelines.io.fields import Fields
+from pipelines.io.fields import fields_of
 from pipelines.io.headers import read_attributes
 
 OTHER_FILES = "other-files"
@@ -161,7 +161,7 @@ def _without_magic(path: Path, head: bytes) -> Glance:
 
 def _of_dicom(path: Path) -> Glance:
     dataset = read_attributes(path, GLANCE_KEYWORDS).dataset
-    fields, meta = Fields(dataset, path.name), Fields(dataset.file_meta, path.name)
+    fields, meta = fields_of(dataset, path.name), fields_of(dataset.file_meta, path.name)
     named = fields.texts("SOPClassUID") or meta.texts("MediaStorageSOPClassUID")
     if not named:
         return Glance(path=path, kind=Kind.UNREADABLE, why="SOPClassUID is missing")
