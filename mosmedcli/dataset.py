@@ -8,7 +8,7 @@ from mosmedcli.options import (
     EXISTING_FILE,
     EXISTING_FOLDER,
     NEW_FOLDER,
-    FolderOrAddress,
+    OrAddress,
     Session,
     session_options,
 )
@@ -16,8 +16,15 @@ from mosmedcli.options import (
 
 @click.command()
 @click.argument("folder", type=NEW_FOLDER)
-@click.option("--ris", type=EXISTING_FILE, help="The RIS export, .xlsx or .csv.")
-@click.option("--pacs", type=FolderOrAddress(), help="The folder of the PACS export, or a PACS.")
+@click.option(
+    "--ris",
+    type=OrAddress(EXISTING_FILE),
+    help="The RIS: a .xlsx, a .csv, or an address.",
+)
+@click.option("--query", help="What a database is asked, e.g. SELECT * FROM studies.")
+@click.option(
+    "--pacs", type=OrAddress(EXISTING_FOLDER), help="The folder of the PACS export, or a PACS."
+)
 @click.option("--masks", type=EXISTING_FOLDER, help="A folder of masks by accession number.")
 @click.option("--studies", type=click.IntRange(min=1), help="How many studies to publish.")
 @click.option("--seed", help="The seed of the draw; a random one, if not given.")

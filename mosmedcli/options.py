@@ -26,18 +26,16 @@ NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-class FolderOrAddress(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """A folder that is there, or an address like dicom://PACS@10.0.0.5:104."""
+class OrAddress(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """What the other type takes, or the address of a server."""
 
-    name = "folder or address"
+    def __init__(self, other: click.Path) -> None:
+        self.other = other
+        self.name = f"{other.name} or address"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path | str:
-        """The address as it is, or the path of the folder."""
-        if is_address(value):
-            return str(value)
-        return Path(str(EXISTING_FOLDER.convert(value, param, ctx)))
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value as the settings take it."""
+        return value if is_address(value) else self.other.convert(value, param, ctx)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

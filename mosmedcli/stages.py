@@ -9,7 +9,7 @@ from mosmedcli.options import (
     EXISTING_FOLDER,
     NEW_FOLDER,
     F,
-    FolderOrAddress,
+    OrAddress,
     Session,
     refuse_half_a_pair,
     session_options,
@@ -29,19 +29,22 @@ def folder_arguments(command: F) -> F:
 
 
 @click.command()
-@setting("--ris", "select.ris", type=EXISTING_FILE)
+@setting("--ris", "select.ris", type=OrAddress(EXISTING_FILE))
+@setting("--query", "select.query")
 @setting("--studies", "select.studies", type=click.IntRange(min=1))
 @setting("--seed", "select.seed")
 @session_options
 def select(session: Session) -> None:
-    """Draw studies at random from the RIS export.
+    """Draw studies at random from the RIS.
 
     The rules of inclusion stand in mosmed.toml under [select]; each is counted with its reason.
     The draw depends on the seed and the study numbers alone: it stays when the RIS grows.
+    The password of a database is taken from the environment variable MOSMED_RIS_PASSWORD.
 
     \b
-    Example:
+    Examples:
       mosmed select -w lungs --studies 1110 --seed 20200301
+      mosmed select -w lungs --ris postgresql://reader@ris/hospital --query "SELECT * FROM ct"
     """
     from mosmedcli import show
 
@@ -51,7 +54,7 @@ def select(session: Session) -> None:
 
 
 @click.command()
-@setting("--pacs", "export.pacs", type=FolderOrAddress())
+@setting("--pacs", "export.pacs", type=OrAddress(EXISTING_FOLDER))
 @setting("--masks", "export.masks", type=EXISTING_FOLDER)
 @session_options
 def export(session: Session) -> None:

@@ -15,7 +15,7 @@ from pipelines.io.keys import make_key
 from pipelines.io.workspace import Workspace
 from pipelines.peers.ris import recognise
 
-SELECT_FLAGS, EXPORT_FLAGS = ("ris", "studies", "seed"), ("pacs", "masks")
+SELECT_FLAGS, EXPORT_FLAGS = ("ris", "query", "studies", "seed"), ("pacs", "masks")
 
 
 def start(folder: Path, given: Mapping[str, Any]) -> None:
@@ -30,7 +30,7 @@ def start(folder: Path, given: Mapping[str, Any]) -> None:
         )
     settings = _settings(given)
     if settings.select.ris is not None:
-        _show_columns(settings.select.ris, settings.select)
+        _show_columns(settings.select)
     workspace.root.mkdir(parents=True, exist_ok=True)
     workspace.make_folders()
     if not workspace.key.exists():
@@ -90,9 +90,9 @@ def _write_settings(workspace: Workspace, settings: Settings) -> None:
     part.replace(workspace.settings_file)
 
 
-def _show_columns(ris: Path, settings: SelectSettings) -> None:
-    recognised = recognise(ris, settings)
-    click.echo(f"{ris.name}: recognised")
+def _show_columns(settings: SelectSettings) -> None:
+    name, recognised = recognise(settings)
+    click.echo(f"{name}: recognised")
     for field, title in recognised.titles.items():
         click.echo(f"  {title:<36} {field}")
     for title in recognised.unrecognised:

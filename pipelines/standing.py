@@ -252,6 +252,8 @@ def settings_digest(settings: Any) -> str:
 
 
 def _contents(value: Any, name: str) -> list[str]:
+    if isinstance(value, str):  # an address: what is there is asked for once
+        return [value]
     paths = [value] if isinstance(value, Path) else list(value or ())
     for path in paths:
         if not path.is_file():

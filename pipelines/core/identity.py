@@ -16,9 +16,13 @@ UID_ROOT = "2.25."
 """UIDs derived from a UUID need no registered root (PS3.5 B.2)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RisRow:
-    """One row of the RIS: None is unknown, never "no"."""
+    """One row of the RIS: None is unknown, never "no".
+
+    It is not frozen, though nobody changes it: a million of them are made in a draw, and a frozen
+    one takes four times as long to make.
+    """
 
     row: int
     accession_number: str | None = None

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from pipelines.core.addresses import refuse_secret
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import ThinBy
 
@@ -56,10 +57,13 @@ SELECTION_RULES = (
 class SelectSettings:
     """Who is drawn from the RIS (paper, figure 1 step 1, and the criteria of inclusion)."""
 
-    ris: Path | None = knob(
-        None, "The RIS export: .xlsx, or .csv in UTF-8 or CP1251.", enters=Enters.CONTENT
+    ris: Path | str | None = knob(
+        None,
+        "The RIS: a .xlsx or .csv, or an address like postgresql://reader@host/ris.",
+        enters=Enters.CONTENT,
     )
     sheet: str = knob("", "The sheet of the .xlsx to read; empty for the first one.")
+    query: str = knob("", "What a database is asked, e.g. SELECT * FROM studies; it only reads.")
     studies: int = knob(1110, "How many studies to publish.", minimum=1)
     reserves: int = knob(
         1000,
@@ -101,6 +105,9 @@ class SelectSettings:
     columns: Mapping[str, str] = knob(
         {}, 'Names of columns that are not recognised, e.g. { accession_number = "№" }.'
     )
+
+    def __post_init__(self) -> None:
+        refuse_secret(self.ris, setting="[select] ris", variable="MOSMED_RIS_PASSWORD")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
-from itertools import chain, islice, zip_longest
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from pipelines.core.errors import PeerError
 
 Cell = str | int | float | date | datetime | None
 Row = tuple[int, dict[str, Cell]]
-RawRow = tuple[int, Sequence[Cell]]
+Line = tuple[int, Sequence[Cell]]
 
 WORKBOOKS = (".xlsx", ".xlsm")
 TEXTS = (".csv", ".tsv", ".txt")
@@ -46,14 +46,25 @@ SAVE_AS_WORKBOOK = "Open it in a spreadsheet and save it as .xlsx or as 'CSV UTF
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table being read: `rows` gives (row number as a spreadsheet counts, title -> cell) once.
+    """A table being read once, by `lines` or by `rows`.
 
-    Rows without any cell are left out. A row of a text file with more cells than there are titles
-    is shifted and nobody can say where: it comes with an empty dict.
+    A line is (row number as a spreadsheet counts, the cells of `columns` as they stand: text with
+    its blanks, "" or None for nothing). Lines without any cell are left out. A line of a text file
+    with more cells than there are titles is shifted and nobody can say where: it has no cells.
     """
 
     columns: tuple[str, ...]
-    rows: Generator[Row, None, None]
+    lines: Generator[Line, None, None]
+
+    @property
+    def rows(self) -> Generator[Row, None, None]:
+        """The lines as (row number, title -> cell), text trimmed, None for nothing."""
+        for number, cells in self.lines:
+            yield number, dict(zip(self.columns, map(_trimmed, cells), strict=False))
+
+    def close(self) -> None:
+        """Let go of the source of a table that is not read to its end."""
+        self.lines.close()
 
 
 def read_table(path: Path, *, sheet: str = "") -> Table:
@@ -69,8 +80,8 @@ def read_table(path: Path, *, sheet: str = "") -> Table:
     at = _header_at(path, top)
     titles = [_title(cell) for cell in top[at][1]]
     columns = _checked_titles(path, titles)
-    rows = _rows(path, chain(top[at + 1 :], raw), titles, may_overflow=not is_text)
-    return Table(columns, rows)
+    lines = _lines(path, chain(top[at + 1 :], raw), titles, may_overflow=not is_text)
+    return Table(columns, lines)
 
 
 def read_as_users_do(path: Path) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -85,8 +96,12 @@ def read_as_users_do(path: Path) -> tuple[tuple[str, ...], list[tuple[Any, ...]]
     return tuple(frame.columns), list(rows)
 
 
-def _header_at(path: Path, top: Sequence[RawRow]) -> int:
-    filled = [sum(cell is not None for cell in cells) for _, cells in top]
+def _trimmed(cell: Cell) -> Cell:
+    return cell.strip() or None if isinstance(cell, str) else cell
+
+
+def _header_at(path: Path, top: Sequence[Line]) -> int:
+    filled = [sum(_trimmed(cell) is not None for cell in cells) for _, cells in top]
     if not any(filled):
         raise PeerError(f"{path}: the table is empty", hint="Choose another file or another sheet.")
     wanted = min(2, max(filled))
@@ -107,22 +122,19 @@ def _checked_titles(path: Path, titles: Sequence[str]) -> tuple[str, ...]:
     return tuple(filter(None, titles))
 
 
-def _rows(
-    path: Path, raw: Iterator[RawRow], titles: Sequence[str], *, may_overflow: bool
-) -> Generator[Row, None, None]:
+def _lines(
+    path: Path, raw: Iterator[Line], titles: Sequence[str], *, may_overflow: bool
+) -> Generator[Line, None, None]:
     width = len(titles)
-    is_titled = all(titles)
+    titled = [at for at, title in enumerate(titles) if title]
     with _faults_of(path):
         for number, cells in raw:
-            if not any(cell is not None for cell in cells):
-                continue
-            if len(cells) > width and not may_overflow and any(cells[width:]):
-                yield number, {}
-                continue
-            row = dict(zip_longest(titles, cells[:width]))
-            if not is_titled:
-                row.pop("")
-            yield number, row
+            if len(cells) != width:
+                if not may_overflow and any(map(_trimmed, cells[width:])):
+                    yield number, ()
+                    continue
+                cells = [*cells[:width], *[None] * (width - len(cells))]  # noqa: PLW2901
+            yield number, cells if len(titled) == width else [cells[at] for at in titled]
 
 
 @contextmanager
@@ -153,7 +165,7 @@ def _undecodable(path: Path) -> PeerError:
 # --- text
 
 
-def _text_rows(path: Path) -> Iterator[RawRow]:
+def _text_rows(path: Path) -> Iterator[Line]:
     encoding = _encoding(path)
     with path.open(encoding=encoding, newline="") as file:
         sample = file.read(CHUNK_BYTES)
@@ -165,7 +177,8 @@ def _text_rows(path: Path) -> Iterator[RawRow]:
             file.readline()
         reader = csv.reader(file, delimiter=_delimiter(sample), strict=True)
         for number, cells in enumerate(reader, start=1):
-            yield number, [cell.strip() or None for cell in cells]
+            if any(cells) and any(map(str.strip, cells)):
+                yield number, cells
 
 
 def _delimiter(sample: str) -> str:
@@ -205,7 +218,8 @@ def _is_utf8(path: Path, chunks: Iterator[bytes], *, has_mark: bool) -> bool:
             if has_mark or letters > SURE_CHARACTERS:
                 raise _undecodable(path) from error
             return False
-        letters += _beyond_ascii(text)
+        if letters <= SURE_CHARACTERS:
+            letters += _beyond_ascii(text)
     return True
 
 
@@ -216,7 +230,7 @@ def _beyond_ascii(text: str) -> int:
 # --- workbooks
 
 
-def _workbook_rows(path: Path, sheet: str) -> Iterator[RawRow]:
+def _workbook_rows(path: Path, sheet: str) -> Iterator[Line]:
     if path.suffix.lower() not in WORKBOOKS:
         raise PeerError(
             f"{path}: not a table that can be read; {', '.join(WORKBOOKS + TEXTS)} can",
@@ -228,7 +242,7 @@ def _workbook_rows(path: Path, sheet: str) -> Iterator[RawRow]:
         cells = worksheet.iter_rows(min_row=1, min_col=1)
         numbered = enumerate(cells, start=1)
         while batch := _batch(path, numbered):
-            yield from batch
+            yield from (line for line in batch if any(cell is not None for cell in line[1]))
 
 
 def _workbook(path: Path, file: Any) -> Any:
@@ -277,10 +291,10 @@ def _worksheet(path: Path, workbook: Any, sheet: str) -> Any:
     return sheets[name]
 
 
-def _batch(path: Path, numbered: Iterator[tuple[int, Any]]) -> list[RawRow]:
+def _batch(path: Path, numbered: Iterator[tuple[int, Any]]) -> list[Line]:
     """The next rows; in batches, since the warnings of a library may not be muted over a yield."""
     with _faults_of_workbook(path):
-        batch: list[RawRow] = []
+        batch: list[Line] = []
         for number, cells in islice(numbered, BATCH_ROWS):
             if number > MAXIMUM_WORKBOOK_ROWS:
                 raise PeerError(f"{path}: more rows than a sheet can have", hint=SAVE_AS_TEXT)

@@ -15,7 +15,6 @@ from pipelines.core.spelling import fold
 from pipelines.io.tables import Cell
 
 Reader = Callable[[str], Any]
-Read = tuple[Any, bool]
 
 
 def _spellings(line: str) -> list[str]:
@@ -31,6 +30,8 @@ BLANKS = frozenset(
 )
 """What stands in a cell in place of nothing."""
 ERRORS = frozenset(("#n/a", "#ref!", "#value!", "#name?", "#div/0!", "#null!", "#num!", "#н/д"))
+UNREADABLE = object()
+"""What a cell gives that holds something that cannot be read."""
 EXACT_NUMBER = 10**15
 """A spreadsheet keeps 15 digits: a longer number is not the identifier that was typed."""
 EXCEL_EPOCH = date(1899, 12, 30)
@@ -139,35 +140,41 @@ def category(words: str) -> Category | None:
     return Category(f"CT-{found[1]}") if found else None
 
 
-class Cells(dict[Cell, Read]):
+class Cells(dict[Cell, Any]):
     """A reader of the cells of a column, as a mapping that remembers the first `remembered`.
 
-    It gives the value or None, and whether the cell holds something that cannot be read.
+    It gives the value, `unknown` for what stands for nothing, or UNREADABLE.
     """
 
     def __init__(
-        self, reader: Reader, *, blanks: frozenset[str] = BLANKS, remembered: int = 1 << 16
+        self,
+        reader: Reader,
+        *,
+        unknown: Any = None,
+        blanks: frozenset[str] = BLANKS,
+        remembered: int = 1 << 16,
     ) -> None:
         super().__init__()
         self.reader = reader
+        self.unknown = unknown
         self.blanks = blanks
         self.remembered = remembered
 
-    def __missing__(self, cell: Cell) -> Read:
+    def __missing__(self, cell: Cell) -> Any:
         """Read a cell that was not met before."""
         found = self._read(cell)
         if len(self) < self.remembered:
             self[cell] = found
         return found
 
-    def _read(self, cell: Cell) -> Read:
+    def _read(self, cell: Cell) -> Any:
         words = _words(cell)
         if words is None:
-            return None, True
+            return UNREADABLE
         if (folded := words.casefold()) in self.blanks:
-            return None, False
+            return self.unknown
         value = None if folded in ERRORS else self.reader(words)
-        return value, value is None
+        return UNREADABLE if value is None else value
 
 
 def _words(cell: Cell) -> str | None:

@@ -1,20 +1,25 @@
-"""The RIS as a source of rows: a table of a file whose columns are recognised by their titles."""
+"""The RIS as a source of rows: a table whose columns are recognised by their titles.
+
+Whatever the source (`ris_sources`), it is a table; so the same rows are the same to the draw.
+"""
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, Protocol
+from difflib import SequenceMatcher, get_close_matches
+from operator import itemgetter
+from typing import Any
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.identity import RisRow
+from pipelines.core.model import Sex
 from pipelines.core.settings import SelectSettings
 from pipelines.core.spelling import fold
-from pipelines.io.tables import Table, read_table
+from pipelines.io.tables import Cell
 from pipelines.peers import cells
+from pipelines.peers.ris_sources import Source, open_source
 
 SYNONYMS: dict[str, str] = {
     "accession_number": "accession|accession no|accession №|acc no|acc number|номер исследования"
@@ -67,7 +72,7 @@ READERS: dict[str, dict[str, Any]] = {
     "patient_id": {"reader": cells.text, "remembered": 0},
     "patient_name": {"reader": cells.text, "remembered": 0},
     "patient_birth_date": {"reader": cells.day},
-    "patient_sex": {"reader": cells.sex},
+    "patient_sex": {"reader": cells.sex, "unknown": Sex.OTHER},
     "patient_age_years": {"reader": cells.age_years},
     "study_date": {"reader": cells.day},
     "is_pregnant": {"reader": cells.pregnancy, "blanks": cells.BLANKS - cells.NO},
@@ -102,87 +107,87 @@ class Recognised:
     unrecognised: tuple[str, ...]
 
 
-class RisSource(Protocol):
-    """Where the rows of the RIS come from."""
-
-    @property
-    def unreadable(self) -> Mapping[str, int]:
-        """How many cells of which column could not be read; complete once the rows are."""
-
-    def rows(self) -> Iterator[RisRow]:
-        """All rows, in the order of the source; PeerError where it cannot be read on."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileRis:
-    """A RIS export in a file."""
+class Ris:
+    """The RIS, opened: its rows are read once.
 
-    path: Path
-    sheet: str
+    `unreadable` says how many cells of which column could not be read, once the rows are.
+    """
+
+    source: Source
     recognised: Recognised
     unreadable: Counter[str] = field(default_factory=Counter, compare=False)
 
     def rows(self) -> Iterator[RisRow]:
-        """All rows, in the order of the file; PeerError where it cannot be read on."""
-        self.unreadable.clear()
-        columns = [
-            (name, title, cells.Cells(**READERS.get(name, {"reader": cells.text})))
-            for name, title in self.recognised.titles.items()
-        ]
-        for number, row in read_table(self.path, sheet=self.sheet).rows:
-            if not row:
+        """All rows, in the order of the source; PeerError where it cannot be read on."""
+        table, titles = self.source.table, self.recognised.titles
+        names = tuple(titles)
+        readers = [cells.Cells(**READERS.get(name, {"reader": cells.text})) for name in names]
+        picked = _picker([table.columns.index(title) for title in titles.values()])
+        for number, line in table.lines:
+            if not line:
                 self.unreadable[WHOLE_ROW] += 1
-            values: dict[str, Any] = {}
-            for name, title, values_of in columns:
-                cell = row.get(title)
-                if cell is None:
-                    continue
-                value, is_unreadable = values_of[cell]
-                if value is not None:
-                    values[name] = value
-                elif is_unreadable:
-                    self.unreadable[title] += 1
-            yield _with_age(number, values)
+                yield RisRow(row=number)
+                continue
+            values = [read[cell] for read, cell in zip(readers, picked(line), strict=True)]
+            row = dict(zip(names, values, strict=True))
+            if cells.UNREADABLE in values:
+                self._count_unreadable(row)
+            if row.get("patient_age_years") is None:
+                _set_age(row)
+            yield RisRow(row=number, **row)
+
+    def _count_unreadable(self, row: dict[str, Any]) -> None:
+        for name in [name for name, value in row.items() if value is cells.UNREADABLE]:
+            self.unreadable[self.recognised.titles[name]] += 1
+            del row[name]
 
 
-def open_ris(settings: SelectSettings) -> RisSource:
-    """The RIS that the settings name.
+def open_ris(settings: SelectSettings) -> Ris:
+    """The RIS that the settings name, its columns recognised.
 
     Raises SettingsError where a column is not found or a rule has none to go by, PeerError where
-    the file cannot be read.
+    it cannot be read.
     """
-    if settings.ris is None:
-        raise SettingsError(
-            "there is no RIS to select from", hint="Name its export: ris = ... under [select]."
-        )
-    recognised = recognise(settings.ris, settings)
-    _refuse_blind_rules(settings, recognised)
-    return FileRis(path=settings.ris, sheet=settings.sheet, recognised=recognised)
+    source = open_source(settings)
+    try:
+        recognised = _recognised(source, settings)
+        _refuse_blind_rules(settings, recognised)
+    except SettingsError:
+        source.table.close()
+        raise
+    return Ris(source=source, recognised=recognised)
 
 
-def recognise(path: Path, settings: SelectSettings) -> Recognised:
-    """Which column of the file is which field.
+def recognise(settings: SelectSettings) -> tuple[str, Recognised]:
+    """The name of the RIS, and which of its columns is which field; raises as `open_ris` does."""
+    source = open_source(settings)
+    source.table.close()
+    return source.name, _recognised(source, settings)
 
-    Raises SettingsError where `columns` names what is not there or two columns may be one field.
-    """
-    table = read_table(path, sheet=settings.sheet)
-    table.rows.close()
+
+def _recognised(source: Source, settings: SelectSettings) -> Recognised:
+    columns = source.table.columns
     chosen = {
-        _known_field(name): _known_title(path, name, title, table)
+        _known_field(name): _known_title(source, name, title)
         for name, title in settings.columns.items()
     }
     titles = dict(chosen)
-    for title in table.columns:
+    for title in columns:
         name = FIELD_OF.get(simplified(title))
         if name is None or name in chosen or title in chosen.values():
             continue
         if name in titles:
-            raise _ambiguous(path, name, titles[name], title)
+            raise _ambiguous(source, name, titles[name], title)
         titles[name] = title
     return Recognised(
         titles={name: titles[name] for name in FIELDS if name in titles},
-        unrecognised=tuple(title for title in table.columns if title not in titles.values()),
+        unrecognised=tuple(title for title in columns if title not in titles.values()),
     )
+
+
+def _picker(places: list[int]) -> Callable[[Sequence[Cell]], Sequence[Cell]]:
+    return itemgetter(*places) if len(places) > 1 else lambda line: [line[at] for at in places]
 
 
 def simplified(title: str) -> str:
@@ -191,7 +196,7 @@ def simplified(title: str) -> str:
     return "".join(filter(str.isalnum, fold(spelled)))
 
 
-FIELDS = tuple(item.name for item in fields(RisRow) if item.name != "row")
+FIELDS = tuple(item.name for item in fields(RisRow) if item.name not in {"row", "readings"})
 FIELD_OF = {
     simplified(title): name
     for name in FIELDS
@@ -199,14 +204,12 @@ FIELD_OF = {
 }
 
 
-def _with_age(number: int, values: dict[str, Any]) -> RisRow:
-    """A row; without an age of its own, with the age by birthday on the day of the study."""
-    if "patient_age_years" not in values:
-        birth: date | None = values.get("patient_birth_date")
-        study: date | None = values.get("study_date")
-        if birth and study and birth <= study:
-            values["patient_age_years"] = _years_between(birth, study)
-    return RisRow(row=number, **values)
+def _set_age(row: dict[str, Any]) -> None:
+    """A row without an age of its own gets the age by birthday on the day of the study."""
+    birth: date | None = row.get("patient_birth_date")
+    study: date | None = row.get("study_date")
+    if birth and study and birth <= study:
+        row["patient_age_years"] = _years_between(birth, study)
 
 
 def _years_between(birth: date, study: date) -> int | None:
@@ -225,22 +228,23 @@ def _known_field(name: str) -> str:
     return name
 
 
-def _known_title(path: Path, name: str, title: str, table: Table) -> str:
-    if title in table.columns:
+def _known_title(source: Source, name: str, title: str) -> str:
+    columns = source.table.columns
+    if title in columns:
         return title
-    by_simple = {simplified(column): column for column in table.columns}
+    by_simple = {simplified(column): column for column in columns}
     if simplified(title) in by_simple:
         return by_simple[simplified(title)]
     near = get_close_matches(simplified(title), by_simple, n=1, cutoff=0.0)[0]
     raise SettingsError(
-        f"[select] columns: {name} = '{title}', but {path.name} has no such column",
-        hint=f"Did you mean '{by_simple[near]}'? The columns are {_listed(table.columns)}.",
+        f"[select] columns: {name} = '{title}', but {source.name} has no such column",
+        hint=f"Did you mean '{by_simple[near]}'? The columns are {_listed(columns)}.",
     )
 
 
-def _ambiguous(path: Path, name: str, *titles: str) -> SettingsError:
+def _ambiguous(source: Source, name: str, *titles: str) -> SettingsError:
     return SettingsError(
-        f"{path.name}: several columns may be {name}: {_listed(titles)}",
+        f"{source.name}: several columns may be {name}: {_listed(titles)}",
         hint=f'Choose one under [select]: columns = {{ {name} = "{titles[-1]}" }}',
     )
 
@@ -253,9 +257,19 @@ def _refuse_blind_rules(settings: SelectSettings, recognised: Recognised) -> Non
             raise SettingsError(
                 f"no column of the RIS is {' or '.join(wanted)}, which the rule '{rule}' needs",
                 hint=f"Name it under [select] columns, e.g. {{ {wanted[0]} = "
-                f'"{next(iter(recognised.unrecognised), "...")}" }}; '
+                f'"{_nearest(wanted[0], recognised.unrecognised)}" }}; '
                 f"or take the rule out. Not recognised: {_listed(recognised.unrecognised)}.",
             )
+
+
+def _nearest(name: str, titles: Sequence[str]) -> str:
+    """The title that is most like one that is recognised as the field."""
+    known = [simplified(each) for each in (name, *SYNONYMS[name].split("|"))]
+
+    def likeness(title: str) -> float:
+        return max(SequenceMatcher(None, each, simplified(title)).ratio() for each in known)
+
+    return max(titles, key=likeness, default="...")
 
 
 def _listed(titles: Iterable[str]) -> str:

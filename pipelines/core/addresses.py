@@ -1,0 +1,32 @@
+"""Addresses of what is outside: how one may be written in the settings, and how it is shown."""
+
+import re
+from urllib.parse import parse_qsl, urlsplit
+
+from pipelines.core.errors import SettingsError
+
+SECRET_WORDS = ("password", "passwd", "pwd", "token", "secret")
+USER = re.compile(r"//[^/@]*@")
+
+
+def refuse_secret(address: object, *, setting: str, variable: str) -> None:
+    """Raise SettingsError, which does not repeat it, for an address with a password in it.
+
+    `setting` is where it stands; `variable` is the one of the environment it belongs into.
+    """
+    if isinstance(address, str) and _holds_secret(address):
+        raise SettingsError(
+            f"{setting}: the address holds a password or a token",
+            hint=f"Take it out, and put it into the environment variable {variable}.",
+        )
+
+
+def shown(address: str) -> str:
+    """An address for messages and records: without the user and what is asked for."""
+    return USER.sub("//", address).partition("?")[0]
+
+
+def _holds_secret(address: str) -> bool:
+    parts = urlsplit(address)
+    user = parts.netloc.rpartition("@")[0]
+    return ":" in user or any(name.lower() in SECRET_WORDS for name, _ in parse_qsl(parts.query))
