@@ -6,7 +6,7 @@ settings alone: not on the order in which they come, nor on clock, user, host, p
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from pipelines.core.model import Category, Decision, Excluded, Registry, Registr
 from pipelines.core.settings import RegistrySettings
 from pipelines.io.tables import read_as_users_do
 from pipelines.io.workbook import Sheet, checked_names, write_workbook
-from pipelines.publication.facts import facts_of
-from pipelines.publication.licences import licence_file, licence_of
-from pipelines.publication.readme import full_title_of, render
-from pipelines.publication.wording import LANGUAGES
+from pipelines.io.workspace import sha256_of
+from pipelines.publication.documents import SUMS_NAME, documents, sums_text
+from pipelines.publication.licences import licence_of
+from pipelines.publication.study_table import columns_of, list_studies
 
-VERSION = 1
+VERSION = 2
 
 REGISTRY_NAME = "dataset_registry.xlsx"
 HEADER = ("study_id", "category", "study_file", "mask_file")
@@ -46,11 +46,12 @@ def build(
 
     A study without a category is excluded. Files are hard links where the disk allows it.
 
-    Raises SettingsError for a name or a licence that cannot be used, and ItemError
-    DUPLICATE_STUDY or UNREADABLE_VOLUME or UNREADABLE_MASK where the files are not as they should.
+    Raises SettingsError for a setting that cannot be used, and ItemError DUPLICATE_STUDY or
+    UNREADABLE_VOLUME or UNREADABLE_MASK where the files are not as they should.
     """
     checked_names([settings.name])
     licence_of(settings.licence)
+    columns_of(settings)
     studies = [study for study, _ in items]
     folders = {study.public_id: source for study, source in items}
     rows = number(studies)
@@ -60,7 +61,11 @@ def build(
     for one in numbered:
         _place(one, folders[one.row.public_id], folder)
     _write_registry(rows, settings, folder)
-    _write_texts([one.study for one in numbered], settings, folder)
+    digests = {path: sha256_of(folder / path[1:]) for row in rows for path in _paths(row)}
+    listed = list_studies([(one.row, one.study) for one in numbered], settings, digests)
+    for name, content in documents(listed, settings, digits=digits_of(len(rows))).items():
+        (folder / name).write_bytes(content)
+    _write_sums(folder, digests)
     _set_modes(folder)
     return Registry(rows=rows, excluded=_excluded(studies))
 
@@ -173,14 +178,17 @@ def _write_registry(rows: Sequence[RegistryRow], settings: RegistrySettings, fol
         raise ItemError("READERS_DISAGREE", f"{REGISTRY_NAME}: pandas reads other rows")
 
 
-def _write_texts(studies: Sequence[Thinned], settings: RegistrySettings, folder: Path) -> None:
-    facts = facts_of(studies)
-    for language in LANGUAGES:
-        text = render(facts, settings, language, digits=digits_of(len(studies)))
-        (folder / language.file_name).write_bytes(text.encode("utf-8"))
-    licence = licence_of(settings.licence)
-    text = licence_file(licence, title=full_title_of(settings), holder=settings.holder)
-    (folder / "LICENSE").write_bytes(text.encode("utf-8"))
+def _paths(row: RegistryRow) -> tuple[str, ...]:
+    return (row.study_file,) if row.mask_file is None else (row.study_file, row.mask_file)
+
+
+def _write_sums(folder: Path, known: Mapping[str, str]) -> None:
+    """Write the SHA-256 of every file but the list itself; those `known` by registry path are."""
+    places = (
+        "/" + path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
+    sums = {place[1:]: known.get(place) or sha256_of(folder / place[1:]) for place in places}
+    (folder / SUMS_NAME).write_bytes(sums_text(sums).encode("utf-8"))
 
 
 def _set_modes(folder: Path) -> None:

@@ -1,18 +1,22 @@
 import hashlib
 import re
 import statistics
+from collections import defaultdict
+from dataclasses import replace
 from string import Formatter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.build_registry import number
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Category, Sex, Thinned
 from pipelines.core.settings import RegistrySettings
 from pipelines.publication.facts import facts_of, rule_of, shares
 from pipelines.publication.licences import LICENCES, Term, licence_file, licence_of
-from pipelines.publication.readme import render
+from pipelines.publication.readme import Described, render
+from pipelines.publication.study_table import list_studies, told_of
 from pipelines.publication.wording import ENGLISH, LANGUAGES, RUSSIAN
 
 HEADINGS = {
@@ -24,6 +28,7 @@ HEADINGS = {
         "### Data Preprocessing",
         "### Class C Annotation Principles",
         "### Class A Annotation Principles",
+        "### Table of Studies",
         "## Sharing and Access Information",
         "### License",
         "### Citation",
@@ -37,6 +42,7 @@ HEADINGS = {
         "### Предварительная обработка данных",
         "### Принципы разметки класса C",
         "### Принципы разметки класса A",
+        "### Таблица исследований",
         "## Доступ и условия использования",
         "### Лицензия",
         "### Цитирование",
@@ -83,8 +89,16 @@ COHORTS = st.lists(studies(), max_size=30)
 
 
 def readme(cohort, language=ENGLISH, **settings):
-    facts = facts_of(cohort)
-    return render(facts, RegistrySettings(**settings), language, digits=4)
+    settings = RegistrySettings(**settings)
+    named = [replace(s, public_id=f"s{n:012x}") for n, s in enumerate(sorted(cohort, key=repr))]
+    rows, by_id = number(named), {one.public_id: one for one in named}
+    listed = list_studies(
+        [(row, by_id[row.public_id]) for row in rows], settings, defaultdict(lambda: "0" * 64)
+    )
+    described = Described(
+        listed=listed, facts=facts_of(cohort), told=told_of(listed, settings), digits=4
+    )
+    return render(described, settings, language)
 
 
 def tables(text):
@@ -221,7 +235,7 @@ def test_text_of_the_settings_can_break_no_table_and_bring_in_no_markup(field):
 
     text = readme([study()], **{field: evil})
 
-    assert len(tables(text)) == 3
+    assert len(tables(text)) == 4
     assert [x for x in text.splitlines() if x.startswith("##")] == HEADINGS["en"]
     assert not re.search(r"(?<!\\)(<script|\[d\]|`h|\*i|~~k|\|B|!\[f\]\(g\)(?<!\\))", text)
 

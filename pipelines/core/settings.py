@@ -29,7 +29,7 @@ class Enters(StrEnum):
 def knob(
     default: Any, meaning: str, *, enters: Enters = Enters.VALUE, minimum: float | None = None
 ) -> Any:
-    """A settings field with its meaning and least value; mappings get a fresh empty default."""
+    """A settings field with its meaning and least value; a mapping is a fresh one each time."""
     metadata = {"meaning": meaning, "enters": enters, "minimum": minimum}
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
@@ -51,6 +51,39 @@ SELECTION_RULES = (
     "one_study_per_patient",
 )
 """The rules of inclusion in the order in which they are counted; the first that hits counts."""
+
+
+STUDY_COLUMNS = (
+    "study_id",
+    "category",
+    "split",
+    "patient",
+    "sex",
+    "age_band",
+    "scanner",
+    "kernel",
+    "kvp",
+    "reconstruction_diameter_mm",
+    "columns",
+    "rows",
+    "slices",
+    "slices_before",
+    "instance_numbers",
+    "pixel_spacing_i_mm",
+    "pixel_spacing_j_mm",
+    "slice_step_mm",
+    "source_step_mm",
+    "slice_thickness_mm",
+    "dose_length_product_mgy_cm",
+    "effective_dose_msv",
+    "readings",
+    "mask_volume_ml",
+    "study_file",
+    "mask_file",
+    "sha256",
+    "mask_sha256",
+)
+"""The columns of `studies.csv` in order; what they mean stands in `pipelines.publication`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +257,20 @@ class RegistrySettings:
         "Effective dose of a dose length product of 1 mGy.cm (0.017 for the chest).",
         minimum=0,
     )
+    columns: tuple[str, ...] = knob(
+        STUDY_COLUMNS, "The columns of studies.csv in order; take one out to keep it back."
+    )
+    k_anonymity: int = knob(
+        5,
+        "Each combination of sex, age band and scanner in studies.csv is shared by so many people.",
+        minimum=1,
+    )
+    age_band_years: int = knob(10, "How many years one age band in studies.csv holds.", minimum=1)
+    splits: Mapping[str, float] = knob(
+        {"train": 0.7, "validation": 0.1, "test": 0.2},
+        "The splits by patient, balanced by category, and their shares; {} makes none.",
+    )
+    split_seed: str = knob("mosmed", "Any text: the same seed puts a patient into the same split.")
 
 
 @dataclass(frozen=True, kw_only=True)

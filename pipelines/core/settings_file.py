@@ -127,7 +127,7 @@ def _build(kind: Any, stage: str, values: Mapping[str, Any], file: Path) -> Any:
             bound = "" if least is None else f", {least} or more"
             raise SettingsError(
                 f"{file}: [{stage}] {key} = {value!r} cannot be used",
-                hint=f"It must be {_describe(hints[key], key)}{bound}.",
+                hint=f"It must be {_describe(hints[key])}{bound}.",
             ) from error
     return kind(**checked)
 
@@ -182,13 +182,14 @@ def is_address(value: object) -> bool:
     return isinstance(value, str) and ADDRESS.match(value) is not None
 
 
-def _describe(hint: Any, key: str = "") -> str:
+def _describe(hint: Any) -> str:
     if _is_enum(hint):
         return " or ".join(repr(member.value) for member in hint)
     if typing.get_origin(hint) is tuple:
         return 'a list of text, like ["one", "two"]'
     if typing.get_origin(hint) is Mapping:
-        return 'a table, like { "CT-0" = 254 }' if key == "quota" else 'a table, like { a = "b" }'
+        examples = {int: '"CT-0" = 254', float: "train = 0.7", str: 'a = "b"'}
+        return f"a table, like {{ {examples[typing.get_args(hint)[-1]]} }}"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     names[date] = "a date, like 2020-03-01"
     return names.get(hint, "a path")

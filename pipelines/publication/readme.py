@@ -5,37 +5,62 @@ The prose lies in the two `README_*.md` beside this file; what depends on the re
 can break a table or bring in a tag.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
 from pipelines.core.model import Category
 from pipelines.core.settings import RegistrySettings
+from pipelines.publication.columns import Listed
 from pipelines.publication.facts import Facts, Rule, Spread
 from pipelines.publication.licences import Licence, Term, licence_of
+from pipelines.publication.markdown import escaped, grid, one_line
+from pipelines.publication.study_section import anonymity_sentence, columns_table, splits_sentence
+from pipelines.publication.study_table import Told
 from pipelines.publication.wording import Language
 
 NOTHING = "—"
+FILES = (
+    "dataset_registry.xlsx",
+    "LICENSE",
+    "README_EN.md",
+    "README_RU.md",
+    "studies.csv",
+    "data_dictionary.csv",
+    "SHA256SUMS",
+)
+"""What lies beside the folders, in the order in which README tells of it."""
+
 OLDEST_TOLD_YEARS = 90
 MOST_VALUES_LISTED = 5
 HOUSE = "MosMedData "
-MARKDOWN = re.compile(r"([\\`*\[\]<>|~#&$]|(?<![^\W_])_|_(?![^\W_]))")
-LIST_START = re.compile(r"^(\d*)([-+.)])(?=[\s-]|$)")
 
 
-def render(facts: Facts, settings: RegistrySettings, language: Language, *, digits: int) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What a README describes: the studies, what they count up to, and what is hidden of them.
+
+    `digits` is how many digits the number in a file name has.
+    """
+
+    listed: Sequence[Listed]
+    facts: Facts
+    told: Told
+    digits: int
+
+
+def render(described: Described, settings: RegistrySettings, language: Language) -> str:
     """The README in one language, as GitHub Markdown with LF line ends.
 
-    `digits` is how many digits the number in a file name has. Raises SettingsError for a licence
-    that mosmed does not ship.
+    Raises SettingsError for a licence that mosmed does not ship.
     """
-    words = language.words
+    words, facts = language.words, described.facts
     licence = licence_of(settings.licence)
-    number_pattern = "B" * digits
+    number_pattern = "B" * described.digits
     template = Template((files(__package__) / language.file_name).read_bytes().decode("utf-8"))
     return template.substitute(
-        title=_escaped(title_of(settings)),
+        title=escaped(title_of(settings)),
         masks_sentence=words[_masks_key(facts)],
         general_table=_table(_general_rows(facts, settings, language), language),
         affiliation=_affiliation(settings, language),
@@ -45,6 +70,9 @@ def render(facts: Facts, settings: RegistrySettings, language: Language, *, digi
         thinning=_thinning(facts, language),
         difference=words[_difference_key(facts)],
         category_table=_category_table(facts, language),
+        columns_table=columns_table(settings, language),
+        splits=splits_sentence(described.listed, settings, language),
+        anonymity=anonymity_sentence(described.told, settings, language),
         mask_principles=words["mask_principles" if facts.masks else "no_masks"],
         licence_sentence=_licence_sentence(licence, language),
         terms=_terms(licence, language),
@@ -55,12 +83,12 @@ def render(facts: Facts, settings: RegistrySettings, language: Language, *, digi
 
 def title_of(settings: RegistrySettings) -> str:
     """The title of the dataset on one line; its name where it has no title."""
-    return _one_line(settings.title) or _one_line(settings.name)
+    return one_line(settings.title) or one_line(settings.name)
 
 
 def code_of(settings: RegistrySettings) -> str:
     """The internal code: the name without the name of the house, `COVID19_1110`."""
-    return _one_line(settings.name).removeprefix(HOUSE)
+    return one_line(settings.name).removeprefix(HOUSE)
 
 
 def full_title_of(settings: RegistrySettings) -> str:
@@ -69,22 +97,9 @@ def full_title_of(settings: RegistrySettings) -> str:
     return f"{title} ({code})" if code and code not in title else title
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is; an underscore within a word needs no escape."""
-    return LIST_START.sub(r"\1\\\2", MARKDOWN.sub(r"\\\1", _one_line(text)))
-
-
 def _table(rows: Iterable[tuple[str, str]], language: Language) -> str:
     head = (language.words["property"], language.words["value"])
-    return _grid(head, [row for row in rows if row[1]], alignments=("---", "---"))
-
-
-def _grid(head: Sequence[str], rows: Iterable[Sequence[str]], *, alignments: Sequence[str]) -> str:
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, alignments, *rows))
+    return grid(head, [row for row in rows if row[1]], alignments=("---", "---"))
 
 
 def _general_rows(
@@ -92,12 +107,12 @@ def _general_rows(
 ) -> list[tuple[str, str]]:
     words = language.words
     return [
-        (words["title"], _escaped(title_of(settings))),
-        (words["code"], _escaped(code_of(settings))),
+        (words["title"], escaped(title_of(settings))),
+        (words["code"], escaped(code_of(settings))),
         (words["annotation_class"], "2-C, 2-A" if facts.masks else "2-C"),
         (words["keywords"], words["keywords_value"]),
         (words["language"], words["language_value"]),
-        (words["version"], _escaped(settings.version)),
+        (words["version"], escaped(settings.version)),
     ]
 
 
@@ -165,7 +180,7 @@ def _masks_key(facts: Facts) -> str:
 
 
 def _affiliation(settings: RegistrySettings, language: Language) -> str:
-    holder = _escaped(settings.holder)
+    holder = escaped(settings.holder)
     return language.words["holder"].format(holder=holder) if holder else language.words["no_holder"]
 
 
@@ -173,10 +188,7 @@ def _tree(number_pattern: str) -> str:
     return "\n".join(
         (
             ".",
-            "├── dataset_registry.xlsx",
-            "├── LICENSE",
-            "├── README_EN.md",
-            "├── README_RU.md",
+            *(f"├── {name}" for name in FILES),
             "├── masks",
             f"│   └── study_{number_pattern}_mask.nii.gz",
             "└── studies",
@@ -236,7 +248,7 @@ def _category_table(facts: Facts, language: Language) -> str:
         for one in facts.categories
     ]
     head = [language.words[key] for key in (*columns, *counts)]
-    return _grid(head, rows, alignments=["---"] * len(columns) + ["---:"] * len(counts))
+    return grid(head, rows, alignments=["---"] * len(columns) + ["---:"] * len(counts))
 
 
 def _licence_sentence(licence: Licence, language: Language) -> str:
@@ -252,10 +264,10 @@ def _terms(licence: Licence, language: Language) -> str:
 
 
 def _citation(settings: RegistrySettings, language: Language) -> str:
-    version = _one_line(settings.version)
+    version = one_line(settings.version)
     parts = [
-        _one_line(settings.holder).rstrip("."),
+        one_line(settings.holder).rstrip("."),
         full_title_of(settings),
         language.words["citation_version"].format(version=version) if version else "",
     ]
-    return _escaped(". ".join(part for part in parts if part) + ".")
+    return escaped(". ".join(part for part in parts if part) + ".")

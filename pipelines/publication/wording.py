@@ -95,6 +95,22 @@ _EN = {
         "motion artefacts, changes due to gravity, calcifications and pleural fluid are not."
     ),
     "no_masks": "No study of this dataset has a pixel mask; the folder `masks` is empty.",
+    "column": "Column",
+    "unit": "Unit",
+    "meaning": "Meaning",
+    "splits": (
+        "The column `split` says what a study is for ({counts}). Patients were drawn by a hash, "
+        "each category by itself, and a patient is in one split with all studies."
+    ),
+    "no_splits": "The dataset comes without a division into training and test data.",
+    "k_anonymity": (
+        "Nobody may stand out by what others may know: each combination of sex, age band and "
+        "scanner in the table is shared by at least {k} patients. Where it would not be, the "
+        "scanner is hidden, then the age band, then the sex, and `*` stands for what is hidden. "
+        "Hidden here, of {studies} studies: scanner {scanner}, age band {age_band}, sex {sex}."
+    ),
+    "k_is_1": "No combination of sex, age band and scanner is hidden in the table.",
+    "nobody_told": "The table tells neither sex nor age nor scanner.",
     "licence": (
         "The dataset is licensed under [{title} ({short})]({link}). The full text is in the file "
         "`LICENSE`; it alone is binding, the list below is a summary."
@@ -197,6 +213,23 @@ _RU = {
         "плевральная жидкость."
     ),
     "no_masks": "Попиксельных масок в этом наборе данных нет; папка `masks` пуста.",
+    "column": "Столбец",
+    "unit": "Единица",
+    "meaning": "Значение",
+    "splits": (
+        "Столбец `split` указывает назначение исследования ({counts}). Пациенты распределены по "
+        "хеш-значению отдельно в каждой категории; все исследования пациента — в одной части."
+    ),
+    "no_splits": "Деление на обучающую и контрольную части не предусмотрено.",
+    "k_anonymity": (
+        "Чтобы никого нельзя было узнать по сведениям, известным окружающим, каждое сочетание "
+        "пола, возрастной группы и аппарата в таблице встречается не менее чем у стольких "
+        "пациентов: {k}. Иначе скрывается аппарат, затем возрастная группа, затем пол; скрытое "
+        "обозначено знаком `*`. Всего исследований: {studies}; скрыто: аппарат — {scanner}, "
+        "возрастная группа — {age_band}, пол — {sex}."
+    ),
+    "k_is_1": "Ни одно сочетание пола, возрастной группы и аппарата в таблице не скрыто.",
+    "nobody_told": "В таблице нет ни пола, ни возраста, ни аппарата.",
     "licence": (
         "Набор данных распространяется на условиях лицензии [{title} ({short})]({link}). Полный "
         "текст — в файле `LICENSE`; юридическую силу имеет только он, ниже приведено краткое "
