@@ -35,7 +35,7 @@ from pipelines.io.headers import InstanceHeader, read_header
 from pipelines.io.nifti import check_readers, read_mask, write_mask, write_volume
 from pipelines.io.packing import PUBLISHED_LEVEL, SCRATCH_LEVEL
 from pipelines.io.pixels import decode
-from pipelines.io.series_files import Kind, find_series, glance, tell
+from pipelines.io.series_files import Kind, SeriesItem, find_series, glance, tell
 from pipelines.io.sidecar import Sidecar, kernel_name, sidecar_content, write_sidecar
 
 VERSION: int = 2
@@ -57,7 +57,7 @@ def work(
     deidentified: Deidentified, settings: ConvertSettings, source: Path, folder: Path
 ) -> Converted | Excluded:
     """Write the volume of one study, its sidecar and its mask into `folder`."""
-    conversion = convert(sorted(source.glob("*.dcm")), settings)
+    conversion = convert([read_header(path) for path in source.glob("*.dcm")], settings)
     if conversion is None:
         return _only_localizers(deidentified.public_id)
     volume, decisions = conversion.volume, conversion.decisions
@@ -90,14 +90,15 @@ def work_plain(item: FolderItem, settings: ConvertSettings, folder: Path) -> Con
 
     Files that are no CT are excluded; what claims to be DICOM and is not readable fails.
     """
-    glances = [glance(path) for path in item.files]
+    held = item.glances if isinstance(item, SeriesItem) else ()
+    glances = held or [glance(path) for path in item.files]
     unreadable = [each for each in glances if each.kind is Kind.UNREADABLE]
     if unreadable:
         raise DicomError("UNREADABLE_DICOM", tell(unreadable))
     if any(each.kind is Kind.OTHER for each in glances):
         reason = f"{len(glances)} files: {tell(glances)}"
         return Excluded(public_id=item.name, rule="not_ct", reason=reason)
-    conversion = convert(item.files, settings)
+    conversion = convert([each.header or read_header(each.path) for each in glances], settings)
     if conversion is None:
         return _only_localizers(item.name)
     names = f"{item.name}.nii.gz", f"{item.name}.json"
@@ -120,12 +121,11 @@ def work_plain(item: FolderItem, settings: ConvertSettings, folder: Path) -> Con
     )
 
 
-def convert(paths: Sequence[Path], settings: ConvertSettings) -> Conversion | None:
-    """The volume of the one series that the files hold; None if all of them are localizers.
+def convert(headers: Sequence[InstanceHeader], settings: ConvertSettings) -> Conversion | None:
+    """The volume of the one series that the headers are of; None if all of them are localizers.
 
-    Raises DicomError or GeometryError; the order of the files does not matter.
+    Raises DicomError or GeometryError; the order of the headers does not matter.
     """
-    headers = [read_header(path) for path in paths]
     found = survey(headers, minimum_slices=settings.minimum_slices, is_same=has_same_pixels)
     if found is None:
         return None

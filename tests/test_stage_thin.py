@@ -18,6 +18,7 @@ from pipelines.core.grids import Mask, Volume, affine_of_slices
 from pipelines.core.model import Converted, Decision, Excluded, Sex, ThinBy
 from pipelines.core.settings import ConvertSettings, ThinSettings
 from pipelines.core.thinning import choose_slices
+from pipelines.io.headers import read_header
 from pipelines.io.nifti import read_mask, read_volume, write_mask, write_volume
 from pipelines.io.sidecar import write_sidecar
 
@@ -289,7 +290,7 @@ def test_thinning_a_real_chest_is_picking_its_slices_before_converting(
     whole, picked = tmp_path / "whole", tmp_path / "picked"
     whole.mkdir()
     picked.mkdir()
-    conversion = convert.convert(series, ConvertSettings())
+    conversion = convert.convert([read_header(path) for path in series], ConvertSettings())
     write_volume(whole / "a.nii.gz", conversion.volume, gzip_level=1)
     numbers = conversion.sidecar.instance_numbers
     kept = choose_slices(numbers, ThinSettings(every=every))
@@ -297,7 +298,9 @@ def test_thinning_a_real_chest_is_picking_its_slices_before_converting(
     thinned = thin.thin(read_volume(whole / "a.nii.gz"), kept.ks, every=every)
 
     images = {int(path.stem[2:]): path for path in series}
-    alone = convert.convert([images[number] for number in kept.numbers], ConvertSettings())
+    alone = convert.convert(
+        [read_header(images[number]) for number in kept.numbers], ConvertSettings()
+    )
     assert_array_equal(thinned.voxels_hu, alone.volume.voxels_hu)
     assert_allclose(thinned.affine_ras, alone.volume.affine_ras, atol=1e-4)
 

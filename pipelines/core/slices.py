@@ -165,7 +165,7 @@ def slice_thickness_mm(fields: Fields) -> float | None:
 
 def plane_of(fields: Fields) -> SlicePlane:
     """Where the slice lies; raises DicomError MISSING_ATTRIBUTE or BAD_ATTRIBUTE."""
-    x, y, z = fields.numbers("ImagePositionPatient", 3, POSITION_LIMIT_MM)
+    position = position_of(fields)
     rx, ry, rz, cx, cy, cz = fields.numbers("ImageOrientationPatient", 6, 1 + UNIT_TOLERANCE)
     skew = (rx * rx + ry * ry + rz * rz - 1, cx * cx + cy * cy + cz * cz - 1)
     if max(abs(skew[0]), abs(skew[1]), abs(rx * cx + ry * cy + rz * cz)) > 2 * UNIT_TOLERANCE:
@@ -175,13 +175,19 @@ def plane_of(fields: Fields) -> SlicePlane:
         raise fields.bad("PixelSpacing", "is not positive")
     return SlicePlane(
         label=fields.name,
-        image_position_lps_mm=(x, y, z),
+        image_position_lps_mm=position,
         row_cosines=(rx, ry, rz),
         column_cosines=(cx, cy, cz),
         pixel_spacing_mm=(between_rows, between_columns),
         rows=fields.integer("Rows", 1, MATRIX_LIMIT),
         columns=fields.integer("Columns", 1, MATRIX_LIMIT),
     )
+
+
+def position_of(fields: Fields) -> tuple[float, float, float]:
+    """ImagePositionPatient in mm, LPS+."""
+    x, y, z = fields.numbers("ImagePositionPatient", 3, POSITION_LIMIT_MM)
+    return x, y, z
 
 
 def pixel_format(fields: Fields) -> PixelFormat:

@@ -6,8 +6,7 @@ from pathlib import Path
 from pipelines.core.errors import DicomError
 from pipelines.core.fields import Fields
 from pipelines.core.model import Acquisition
-from pipelines.io.fields import fields_of
-from pipelines.io.headers import read_attributes
+from pipelines.io.headers import read_fields
 from pipelines.io.sidecar import Sidecar
 
 KEYWORDS = ("Manufacturer", "ManufacturerModelName", "KVP", "ReconstructionDiameter")
@@ -23,7 +22,7 @@ def read_acquisition(path: Path, sidecar: Sidecar) -> Acquisition:
 
     Raises DicomError only for a file that cannot be read at all.
     """
-    fields = fields_of(read_attributes(path, KEYWORDS).dataset, path.name)
+    fields = read_fields(path, KEYWORDS)
     return Acquisition(
         manufacturer=_name(fields, "Manufacturer"),
         manufacturer_model_name=_name(fields, "ManufacturerModelName"),

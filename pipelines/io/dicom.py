@@ -5,13 +5,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
-
-import pydicom
-from pydicom import FileDataset
-from pydicom.errors import InvalidDicomError
+from typing import TYPE_CHECKING, BinaryIO
 
 from pipelines.core.errors import DicomError
+
+if TYPE_CHECKING:
+    from pydicom import FileDataset
 
 ENHANCED_CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2.1"
 PREAMBLE_BYTES = 128
@@ -32,6 +31,8 @@ def faults_of(name: str) -> Iterator[None]:
     OSError without a number. It logs what it warns of, the patient's values included: here it is
     silent. What the disk refuses stays an OSError.
     """
+    from pydicom.errors import InvalidDicomError
+
     logger = logging.getLogger("pydicom")
     was_disabled, logger.disabled = logger.disabled, True
     try:
@@ -53,11 +54,13 @@ def faults_of(name: str) -> Iterator[None]:
 
 def read_dataset(
     source: Path | BinaryIO, *, pixels: bool = True, tags: list[int] | None = None, name: str = ""
-) -> FileDataset:
+) -> "FileDataset":
     """The data set of a DICOM file, all of it or only `tags`.
 
     Raises DicomError UNREADABLE_DICOM for anything that is not DICOM or not whole.
     """
+    import pydicom
+
     with faults_of(name or Path(str(source)).name):
         return pydicom.dcmread(
             source, stop_before_pixels=not pixels, specific_tags=tags, force=False

@@ -1,44 +1,37 @@
-"""What is needed of the header of one CT slice, checked: nothing past it has to doubt a number.
+"""The header of one CT slice, checked, and where its pixels stand.
 
-The seam for a faster reader: everything after `read_header` knows `InstanceHeader` only. Pixels are
-not read here; `pixels_at` says where their element stands, so that nobody parses a header twice.
+Pixels are not read here. A header that is as the standard has it is read on its first bytes; all
+others by pydicom, with the same result or a fault by its code.
 """
 
-import zlib
+import os
 from dataclasses import dataclass, replace
-from io import BytesIO
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import pydicom
-from pydicom import FileDataset
-from pydicom.filereader import read_file_meta_info
-from pydicom.tag import Tag
+from typing import Any
 
 from pipelines.core.errors import DicomError
-from pipelines.core.slices import KEYWORDS, SliceClaim, claims_in
-from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, faults_of
-from pipelines.io.fields import fields_of
+from pipelines.core.fields import Fields
+from pipelines.core.geometry import SlicePlane
+from pipelines.core.slices import KEYWORDS, SliceClaim, claims_in, position_of
+from pipelines.io.quick_header import (
+    TAGS,
+    OddHeaderError,
+    QuickHeader,
+    read_quick_header,
+    texts_of,
+)
 
-EXPLICIT_SYNTAX = "1.2.840.10008.1.2.1"
-DEFLATED_SYNTAX = "1.2.840.10008.1.2.1.99"
-PIXEL_TAG = 0x7FE00010
-FILE_META_AT = PREAMBLE_BYTES + len(MAGIC) + 12
-"""Where the file meta starts that (0002,0000) counts: after itself (PS3.10 7.1)."""
+OWN_VALUES = {
+    "SOPInstanceUID": b"0",
+    "InstanceNumber": b"",
+    "ImagePositionPatient": b"0\\0\\0",
+}
+"""What differs from slice to slice, and what stands for it where the rest is looked at."""
 
-FILE_META_PROBE_BYTES = 1024
-
-INFLATED_LIMIT_BYTES = 1 << 28
-"""A deflated slice that grows beyond this is refused: sixteen times the largest matrix taken."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Attributes:
-    """Some attributes of a file, and the offset of its PixelData element in its inflated form."""
-
-    dataset: FileDataset
-    pixels_at: int
-    is_deflated: bool
+SHARED_KEYWORDS = tuple(keyword for keyword in KEYWORDS if keyword not in OWN_VALUES)
+SHARED_TAGS = tuple(TAGS[keyword][0] for keyword in SHARED_KEYWORDS)
+SERIES_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +58,64 @@ def read_header(path: Path) -> InstanceHeader:
 
     Raises DicomError UNREADABLE_DICOM, UNSUPPORTED_OBJECT, MISSING_ATTRIBUTE or BAD_ATTRIBUTE.
     """
+    quick = _look(path)
+    return (quick and header_of(path, quick)) or read_odd_header(path)
+
+
+def header_of(path: Path, quick: QuickHeader) -> InstanceHeader | None:
+    """The header of a slice from its raw values; None where these are in any way odd."""
+    values = quick.values
+    try:
+        shared = _shared(tuple([values.get(tag, b"") for tag in SHARED_TAGS]))
+        uid, number = quick.texts("SOPInstanceUID"), quick.texts("InstanceNumber")
+        position = position_of(Fields(quick.texts, path.name))
+    except (OddHeaderError, DicomError):
+        return None
+    if len(uid) != 1:
+        return None
+    instance_number = int(number[0]) if number else None
+    plane = shared.plane
+    return InstanceHeader(
+        sop_instance_uid=uid[0],
+        series_instance_uid=shared.series_instance_uid,
+        instance_number=instance_number,
+        image_type=shared.image_type,
+        convolution_kernel=shared.convolution_kernel,
+        slice_thickness_mm=shared.slice_thickness_mm,
+        plane=SlicePlane(
+            label=slice_name(path, uid[0], instance_number),
+            image_position_lps_mm=position,
+            row_cosines=plane.row_cosines,
+            column_cosines=plane.column_cosines,
+            pixel_spacing_mm=plane.pixel_spacing_mm,
+            rows=plane.rows,
+            columns=plane.columns,
+        ),
+        pixels=shared.pixels,
+        transfer_syntax_uid=quick.syntax,
+        was_lossy=shared.was_lossy,
+        path=path,
+        pixels_at=quick.pixels_at,
+        is_deflated=False,
+    )
+
+
+@lru_cache(maxsize=SERIES_AT_ONCE)
+def _shared(values: tuple[bytes, ...]) -> SliceClaim:
+    """What the slices of a series have in common: it is checked once for all of them."""
+    raw = {**dict(zip(SHARED_KEYWORDS, values, strict=True)), **OWN_VALUES}
+
+    def texts(keyword: str) -> tuple[str, ...]:
+        return texts_of(raw[keyword], TAGS[keyword][1])
+
+    return SliceClaim(**claims_in(Fields(texts, "")), transfer_syntax_uid="")
+
+
+def read_odd_header(path: Path) -> InstanceHeader:
+    """As `read_header`, by pydicom."""
+    from pipelines.io.fields import fields_of
+    from pipelines.io.tolerant_header import read_attributes
+
     attributes = read_attributes(path, KEYWORDS)
     syntax = attributes.dataset.file_meta.get("TransferSyntaxUID")
     if not syntax:
@@ -88,49 +139,26 @@ def slice_name(path: Path, sop_instance_uid: str, instance_number: int | None) -
     return number if path.stem == sop_instance_uid else f"{number} ({path.name})"
 
 
-def plain_form(path: Path) -> bytes:
-    """A deflated file (PS3.5 A.5) with its data set inflated, under a limit.
+def read_fields(path: Path, keywords: tuple[str, ...]) -> Fields:
+    """Some attributes of a file, which are read with distrust.
 
-    Raises DicomError UNREADABLE_DICOM or TRUNCATED_FILE.
+    Raises DicomError UNREADABLE_DICOM, TRUNCATED_FILE or BAD_ATTRIBUTE.
     """
-    with faults_of(path.name):
-        meta = read_file_meta_info(path)
-        start = FILE_META_AT + int(meta.FileMetaInformationGroupLength)
-        if meta.get("TransferSyntaxUID") != DEFLATED_SYNTAX:
-            raise DicomError("UNREADABLE_DICOM", f"{path.name}: not what its header pretends")
-    raw = path.read_bytes()
-    engine = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        data = engine.decompress(raw[start:], INFLATED_LIMIT_BYTES)
-    except zlib.error as error:
-        message = f"{path.name}: the deflated data set is corrupt"
-        raise DicomError("UNREADABLE_DICOM", message) from error
-    if engine.unconsumed_tail:
-        raise DicomError("UNREADABLE_DICOM", f"{path.name}: the data set inflates without end")
-    if not engine.eof:
-        raise DicomError("TRUNCATED_FILE", f"{path.name}: the deflated data set is cut off")
-    # The shorter UID keeps its place, so that the meta's lengths stay right
-    head = raw[:start].replace(DEFLATED_SYNTAX.encode(), EXPLICIT_SYNTAX.encode() + bytes(3), 1)
-    return head + data
-
-
-def read_attributes(path: Path, keywords: tuple[str, ...]) -> Attributes:
-    """Only these attributes of the file, as it has them, file meta included.
-
-    Raises DicomError UNREADABLE_DICOM or TRUNCATED_FILE.
-    """
-    tags = [int(Tag(keyword)) for keyword in keywords]
-    with path.open("rb") as file, faults_of(path.name):
-        # A deflated data set is inflated under a limit, which a whole reader does not know
-        is_deflated = DEFLATED_SYNTAX.encode() in file.read(FILE_META_PROBE_BYTES)
-        source: BinaryIO = BytesIO(plain_form(path)) if is_deflated else file
-        source.seek(0)
+    quick = _look(path)
+    if quick is not None:
         try:
-            dataset = pydicom.dcmread(source, stop_before_pixels=True, specific_tags=tags)
-        except OSError as error:
-            # pydicom raises an OSError of its own, without errno, for a sequence that is cut off
-            if error.errno is not None:
-                raise
-            message = f"{path.name}: it ends within a sequence"
-            raise DicomError("UNREADABLE_DICOM", message) from error
-        return Attributes(dataset=dataset, pixels_at=source.tell(), is_deflated=is_deflated)
+            texts = {keyword: quick.texts(keyword) for keyword in keywords}
+            return Fields(texts.__getitem__, path.name)
+        except OddHeaderError:
+            pass
+    from pipelines.io.tolerant_header import read_texts
+
+    return Fields(read_texts(path, keywords).__getitem__, path.name)
+
+
+def _look(path: Path) -> QuickHeader | None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return read_quick_header(descriptor)
+    finally:
+        os.close(descriptor)

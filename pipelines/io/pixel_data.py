@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.errors import DicomError
-from pipelines.io.headers import PIXEL_TAG, InstanceHeader, plain_form
+from pipelines.io.headers import InstanceHeader
 
 BIG_ENDIAN_SYNTAX = "1.2.840.10008.1.2.2"
+PIXEL_TAG = 0x7FE00010
 UNDEFINED_LENGTH = 0xFFFFFFFF
 ITEM, SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 LONG_VRS = frozenset({b"OB", b"OW", b"UN"})
@@ -58,6 +59,8 @@ def _word(header: InstanceHeader) -> np.dtype[Any]:
 def _open_pixels(header: InstanceHeader) -> BinaryIO:
     stream: BinaryIO = header.path.open("rb")
     if header.is_deflated:
+        from pipelines.io.tolerant_header import plain_form
+
         stream.close()
         stream = BytesIO(plain_form(header.path))
     stream.seek(header.pixels_at)

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from pipelines.core.errors import DicomError
 from pipelines.core.slices import PixelFormat
 from pipelines.io import codestreams
-from pipelines.io.headers import EXPLICIT_SYNTAX, InstanceHeader
+from pipelines.io.headers import InstanceHeader
 from pipelines.io.pixel_data import BIG_ENDIAN_SYNTAX, bad_pixels, read_frame, read_native
 
 IMPLICIT_SYNTAX = "1.2.840.10008.1.2"
+EXPLICIT_SYNTAX = "1.2.840.10008.1.2.1"
 RLE_SYNTAX = "1.2.840.10008.1.2.5"
 NATIVE_SYNTAXES = frozenset({IMPLICIT_SYNTAX, EXPLICIT_SYNTAX, BIG_ENDIAN_SYNTAX})
 JPEG_DECODERS: Mapping[str, str] = MappingProxyType(

@@ -19,7 +19,7 @@ from pydicom.uid import (
 
 from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, has_magic
 from pipelines.io.part10 import PIXEL_DATA, SEQUENCE_END_BYTES, UNDEFINED_LENGTH
-from pipelines.io.walker import ITEM, ITEM_END, LONG_VRS, SEQUENCE_END
+from pipelines.io.walker import ITEM, ITEM_END, LONG_VRS, SEQUENCE_END, SHORT_VRS
 
 WINDOWS_BYTES = (1 << 16, 1 << 20, 1 << 25)
 """How much of a file is read to find its pixels: nearly all headers are shorter than the first."""
@@ -33,10 +33,6 @@ ITEM_GROUP = 0xFFFE
 FIRST_TAG = 0x00080000
 ODD_GROUP = 0x00010000
 OTHER_PIXELS = frozenset({0x7FE00008, 0x7FE00009})
-_SHORT_VRS = "AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US"
-SHORT_VRS = frozenset(vr.encode() for vr in _SHORT_VRS.split(" "))
-"""VRs whose length takes 16 bits (PS3.5 table 7.1-2)."""
-
 IS_ENCAPSULATED = {
     str(syntax): syntax.is_encapsulated
     for syntax in AllTransferSyntaxes

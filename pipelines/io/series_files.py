@@ -8,15 +8,14 @@ gathered into one item a folder, `a/b/other-files`; what claims to be DICOM and 
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 
-from pydicom._uid_dict import UID_dictionary
-
 from pipelines.core.errors import DicomError
+from pipelines.core.fields import Fields
 from pipelines.core.model import FolderItem
 from pipelines.core.slices import CT_IMAGE_STORAGE
 from pipelines.io.dicom import (
@@ -25,13 +24,22 @@ from pipelines.io.dicom import (
     PREAMBLE_BYTES,
     has_magic,
 )
-from pipelines.io.fields import fields_of
-from pipelines.io.headers import read_attributes
+from pipelines.io.headers import InstanceHeader, header_of
+from pipelines.io.quick_header import OddHeaderError, QuickHeader, read_quick_header
 
 OTHER_FILES = "other-files"
 UNREADABLE_FILES = "unreadable-files"
-GLANCE_KEYWORDS = ("SOPClassUID", "SeriesInstanceUID", "SeriesNumber")
+GLANCE_KEYWORDS = (
+    "SOPClassUID",
+    "MediaStorageSOPClassUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+)
 NAMED_AT_MOST = 5
+
+HEADERS_HELD = 20_000
+"""Of so many slices the headers are kept in memory (30 MB); those of more are read again."""
+
 LEGACY_CONVERTED_CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2.2"
 CT_CLASSES = frozenset(
     {CT_IMAGE_STORAGE, ENHANCED_CT_IMAGE_STORAGE, LEGACY_CONVERTED_CT_IMAGE_STORAGE}
@@ -49,13 +57,24 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
-    """A file at first sight: what it is, why, and the series it belongs to."""
+    """A file at first sight: what it is, why, and the series it belongs to.
+
+    `header` is that of a slice, if it was understood at once.
+    """
 
     path: Path
     kind: Kind
     why: str = ""
     series_number: int = 0
     series_instance_uid: str = ""
+    header: InstanceHeader | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesItem(FolderItem):
+    """A series, and what was seen of its files when it was found: nothing if there was too much."""
+
+    glances: tuple[Glance, ...]
 
 
 def glance(path: Path) -> Glance:
@@ -65,15 +84,30 @@ def glance(path: Path) -> Glance:
         if not S_ISREG(mode):
             why = "a symbolic link" if S_ISLNK(mode) else "no regular file"
             return Glance(path=path, kind=Kind.OTHER, why=why)
-        with path.open("rb") as file:
-            head = file.read(PREAMBLE_BYTES + len(MAGIC))
-        if not has_magic(head):
-            return _without_magic(path, head)
-        return _of_dicom(path)
+        return _at_first_sight(path)
     except DicomError as error:
         return Glance(path=path, kind=Kind.UNREADABLE, why=error.message)
     except OSError as error:
         return Glance(path=path, kind=Kind.UNREADABLE, why=os.strerror(error.errno or 0))
+
+
+def _at_first_sight(path: Path) -> Glance:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        quick = read_quick_header(descriptor)
+        head = b"" if quick else os.pread(descriptor, PREAMBLE_BYTES + len(MAGIC), 0)
+    finally:
+        os.close(descriptor)
+    if quick is None and not has_magic(head):
+        return _without_magic(path, head)
+    if quick is not None:
+        try:
+            return _of_dicom(path, quick.texts, quick)
+        except OddHeaderError:
+            pass
+    from pipelines.io.tolerant_header import read_texts
+
+    return _of_dicom(path, read_texts(path, GLANCE_KEYWORDS).__getitem__, None)
 
 
 def find_series(in_folder: Path) -> tuple[FolderItem, ...]:
@@ -91,8 +125,13 @@ def find_series(in_folder: Path) -> tuple[FolderItem, ...]:
             kind = OTHER_FILES if each.kind is Kind.OTHER else UNREADABLE_FILES
             rest[each.path.parent, kind].append(each.path)
     names = UniqueNames(in_folder)
-    items = [
-        FolderItem(name=names.of(place), files=tuple(each.path for each in members))
+    is_much = sum(map(len, series.values())) > HEADERS_HELD
+    items: list[FolderItem] = [
+        SeriesItem(
+            name=names.of(place),
+            files=tuple(each.path for each in members),
+            glances=() if is_much else tuple(members),
+        )
         for place, members in _by_folder(in_folder, series.values())
     ]
     for (folder, kind), paths in sorted(rest.items()):
@@ -159,21 +198,27 @@ def _without_magic(path: Path, head: bytes) -> Glance:
     return Glance(path=path, kind=Kind.OTHER, why="not DICOM" if head else "empty")
 
 
-def _of_dicom(path: Path) -> Glance:
-    dataset = read_attributes(path, GLANCE_KEYWORDS).dataset
-    fields, meta = fields_of(dataset, path.name), fields_of(dataset.file_meta, path.name)
-    named = fields.texts("SOPClassUID") or meta.texts("MediaStorageSOPClassUID")
-    if not named:
+def _of_dicom(
+    path: Path, texts: Callable[[str], tuple[str, ...]], quick: QuickHeader | None
+) -> Glance:
+    classes = texts("SOPClassUID") or texts("MediaStorageSOPClassUID")
+    if not classes:
         return Glance(path=path, kind=Kind.UNREADABLE, why="SOPClassUID is missing")
-    if named[0] not in CT_CLASSES:
-        why = UID_dictionary.get(named[0], ("other DICOM",))[0]
-        return Glance(path=path, kind=Kind.OTHER, why=why)
-    series = fields.texts("SeriesInstanceUID")
+    if classes[0] not in CT_CLASSES:
+        return Glance(path=path, kind=Kind.OTHER, why=_name_of(classes[0]))
+    series = texts("SeriesInstanceUID")
     if not series:
         return Glance(path=path, kind=Kind.UNREADABLE, why="SeriesInstanceUID is missing")
     return Glance(
         path=path,
         kind=Kind.SLICE,
-        series_number=fields.whole_number("SeriesNumber") or 0,
+        series_number=Fields(texts, path.name).whole_number("SeriesNumber") or 0,
         series_instance_uid=" ".join(series),
+        header=None if quick is None else header_of(path, quick),
     )
+
+
+def _name_of(sop_class_uid: str) -> str:
+    from pydicom._uid_dict import UID_dictionary
+
+    return UID_dictionary.get(sop_class_uid, ("other DICOM",))[0]

@@ -26,6 +26,10 @@ LONG_VRS = frozenset(
 )
 """VRs whose length takes 32 bits (PS3.5 table 7.1-1)."""
 
+_SHORT_VRS = "AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US"
+SHORT_VRS = frozenset(vr.encode() for vr in _SHORT_VRS.split(" "))
+"""VRs whose length takes 16 bits (PS3.5 table 7.1-2)."""
+
 VALUE_LIMIT_BYTES = 4096
 """Of a value no more than this is kept: the longest that is asked for has 64 characters a value."""
 
