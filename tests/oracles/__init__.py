@@ -1,0 +1,1 @@
+"""Two readers of DICOM series that nobody here wrote, and where they and mosmed differ."""
