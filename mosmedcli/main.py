@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from mosmedcli import dataset, privacy, stages
+from mosmedcli import dataset, privacy, readings, stages
 from pipelines.core.errors import MosmedError
 
 EXIT_INTERRUPTED = 130
@@ -78,5 +78,11 @@ def main() -> None:
     """
 
 
-for command in (dataset.init, *stages.COMMANDS, *dataset.COMMANDS, *privacy.COMMANDS):
+for command in (
+    dataset.init,
+    *stages.COMMANDS,
+    *dataset.COMMANDS,
+    *readings.COMMANDS,
+    *privacy.COMMANDS,
+):
     main.add_command(command)

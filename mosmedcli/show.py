@@ -32,7 +32,7 @@ def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
     ranked = len(drawn.candidates)
     wanted = sum(settings.quota.values()) or settings.studies
     if session.as_json:
-        _json(
+        print_json(
             {
                 "drawn": min(wanted, ranked),
                 "reserves": max(ranked - wanted, 0),
@@ -42,11 +42,11 @@ def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
             }
         )
         return
-    table = _table("rule", "left out", "unknown", "remaining")
+    table = new_table("rule", "left out", "unknown", "remaining")
     for step in drawn.flow:
         unknown = str(step.unknown) if step.unknown else ""
         table.add_row(step.rule, str(step.excluded or ""), unknown, str(step.remaining))
-    out = _console()
+    out = console()
     out.print(table)
     for title, cells in drawn.unreadable.items():
         out.print(Text(f"{title}: {cells} cells could not be read, and count as unknown", "yellow"))
@@ -60,9 +60,9 @@ def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
 def run(session: Session, report: RunReport, *, stage: str = "") -> None:
     """What a run has come to; ends the command with the exit status."""
     if session.as_json:
-        _json({**to_jsonable(report), "exit_status": report.exit_status})
+        print_json({**to_jsonable(report), "exit_status": report.exit_status})
         sys.exit(report.exit_status)
-    out = _console()
+    out = console()
     out.print(_stage_table(report.stages))
     _reasons(out, [(s.stage, reason) for s in report.stages for reason in s.reasons])
     _summary(out, report)
@@ -76,7 +76,7 @@ def run(session: Session, report: RunReport, *, stage: str = "") -> None:
 def plan(session: Session, counts: Mapping[str, int]) -> None:
     """What a dry run would begin with."""
     if session.as_json:
-        _json({"pending": dict(counts)})
+        print_json({"pending": dict(counts)})
         return
     for stage, count in counts.items():
         click.echo(f"{stage}: {count} studies to do")
@@ -87,7 +87,7 @@ def plan(session: Session, counts: Mapping[str, int]) -> None:
 def folder_plan(session: Session, stage: str, items: Sequence[FolderItem]) -> None:
     """What a dry run over a plain folder found."""
     if session.as_json:
-        _json({"stage": stage, "items": {item.name: len(item.files) for item in items}})
+        print_json({"stage": stage, "items": {item.name: len(item.files) for item in items}})
         return
     for item in items:
         click.echo(f"{stage}: {item.name} ({len(item.files)} files)")
@@ -96,9 +96,9 @@ def folder_plan(session: Session, stage: str, items: Sequence[FolderItem]) -> No
 def folder(session: Session, report: FolderReport) -> None:
     """What a stage has made of a plain folder; ends the command with the exit status."""
     if session.as_json:
-        _json({**to_jsonable(report), "exit_status": report.exit_status})
+        print_json({**to_jsonable(report), "exit_status": report.exit_status})
         sys.exit(report.exit_status)
-    out = _console()
+    out = console()
     for excluded in report.excluded:
         out.print(Text(f"excluded {excluded.public_id}: {excluded.reason}", "yellow"))
     for failed in report.failed:
@@ -114,20 +114,20 @@ def folder(session: Session, report: FolderReport) -> None:
 def way(session: Session, steps: Sequence[Mapping[str, Any]]) -> None:
     """One study's way: every decision with its rule and value."""
     if session.as_json:
-        _json({"way": list(steps)})
+        print_json({"way": list(steps)})
         return
-    table = _table("stage", "rule", "value", "outcome")
+    table = new_table("stage", "rule", "value", "outcome")
     before = ""
     for step in steps:
         stage = step["stage"] if step["stage"] != before else ""
         before = step["stage"]
         style = MEANING.get(str(step.get("state", "")), "")
         table.add_row(stage, step["rule"], step["value"], Text(step["outcome"], style))
-    _console().print(table)
+    console().print(table)
 
 
 def _stage_table(stages: Iterable[StageReport]) -> Table:
-    table = _table("stage", *MEANING)
+    table = new_table("stage", *MEANING)
     for stage in stages:
         counts = [getattr(stage, word) for word in MEANING]
         cells = [
@@ -166,7 +166,8 @@ def _next(session: Session, stage: str) -> None:
     click.echo(f"next: mosmed {stage}{where}")
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
+    """A plain table without lines; numbers stand to the right where there are many columns."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         justify = "right" if number and len(columns) > 4 else "left"
@@ -174,11 +175,12 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _console() -> Console:
+def console() -> Console:
     """Standard output: as wide as the terminal, or wide enough for a file or a pipe."""
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(highlight=False, soft_wrap=False, width=width)
 
 
-def _json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """Print a result for a program."""
     click.echo(json.dumps(to_jsonable(value), indent=2, ensure_ascii=False))

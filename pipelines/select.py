@@ -26,6 +26,7 @@ from pipelines.core.inclusion import (
     study_number,
 )
 from pipelines.core.model import Category, Decision
+from pipelines.core.readings import final_category, told
 from pipelines.core.settings import SelectSettings
 
 VERSION: int = 1
@@ -240,7 +241,7 @@ def _take_first(
         if places[group] > 0:
             places[group] -= 1
             drawn.append(row)
-            passed = tuple(_decision(name, row, rules) for name in settings.rules)
+            passed = (*(_decision(name, row, rules) for name in settings.rules), *_read(row))
             candidates.append(_candidate(row, rank, passed, pseudonyms))
         else:
             frame.exclude(row, DRAW, str(rank), "eligible, but of a higher rank than those drawn")
@@ -280,6 +281,13 @@ def _candidate(
         readings=row.readings,
         decisions=decisions,
     )
+
+
+def _read(row: RisRow) -> tuple[Decision, ...]:
+    """What the readers of a study say, and by which rule its category follows."""
+    outcome = final_category(row.readings)[1]
+    note = Decision(rule="readings", value=told(row.readings), outcome=outcome)
+    return (note,) if row.readings else ()
 
 
 def _decision(name: str, row: RisRow, rules: Mapping[str, Rule]) -> Decision:

@@ -18,6 +18,7 @@ from pipelines.forgetting import forgotten
 from pipelines.io.ledger import Entry, Ledger, Outcome
 from pipelines.io.workbook import Sheet, write_workbook
 from pipelines.io.workspace import Workspace, is_whole, seal, swap_in
+from pipelines.peers.readings import open_readings, with_readings
 from pipelines.peers.ris import open_ris
 from pipelines.select import FlowStep, RowExcluded, Selection
 from pipelines.standing import settings_digest
@@ -38,9 +39,10 @@ class Drawn:
 
 def draw(settings: SelectSettings, pseudonyms: Pseudonyms) -> tuple[Selection, dict[str, int]]:
     """Read the RIS and draw, writing nothing; with how many cells of a column are unreadable."""
-    source = open_ris(settings)
-    drawn = select.draw(source.rows(), settings, pseudonyms)
-    return drawn, dict(source.unreadable)
+    source, readings = open_ris(settings), open_readings(settings)
+    rows = with_readings(source.rows(), readings, pseudonyms)
+    drawn = select.draw(rows, settings, pseudonyms)
+    return drawn, {**source.unreadable, **readings.unreadable}
 
 
 def ensure(workspace: Workspace, settings: SelectSettings, key: bytes) -> Drawn:

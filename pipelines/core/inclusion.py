@@ -15,6 +15,7 @@ from typing import Any
 from pipelines.core.errors import SettingsError
 from pipelines.core.identity import RisRow
 from pipelines.core.model import Category, Sex
+from pipelines.core.readings import final_category
 from pipelines.core.settings import SELECTION_RULES, SelectSettings
 from pipelines.core.spelling import fold
 
@@ -71,7 +72,7 @@ def row_rules(settings: SelectSettings) -> dict[str, Rule]:
         ),
         "pregnancy": ("pregnant", _not_pregnant),
         "spo2": (f"SpO2 under {lowest:g} %", _valued("spo2_percent", lambda spo2: spo2 >= lowest)),
-        "category": ("no final category", _valued("category", lambda _: True)),
+        "category": ("no final category", _categorized),
     }
     # A study without a category has no place in the dataset, whatever `exclude_unknown` says.
     unknown_out = {*settings.exclude_unknown, "category"}
@@ -103,6 +104,13 @@ def _beginning(word: str) -> str:
     """A pattern for folded text that begins a word with `word`, or is it if an abbreviation."""
     is_whole = word.isalpha() and word.isupper() and len(word) <= ABBREVIATION_LETTERS
     return r"(?<![^\W_])" + re.escape(fold(word)) + (r"(?![^\W\d_])" if is_whole else "")
+
+
+def _categorized(row: RisRow) -> Verdict:
+    """Whether there is a final category; where readers have left none, why not."""
+    if row.category is not None:
+        return row.category, True
+    return (final_category(row.readings)[1] if row.readings else ""), None
 
 
 def _not_pregnant(row: RisRow) -> Verdict:

@@ -132,6 +132,15 @@ class SelectSettings:
     )
     minimum_age_years: int = knob(18, "Younger patients are left out.", minimum=0)
     minimum_spo2_percent: float = knob(93.0, "Patients with a lower SpO2 are left out.", minimum=0)
+    readings: tuple[Path, ...] = knob(
+        (),
+        "Tables of the readers' categories: accession_number, reader, category; or a column each.",
+        enters=Enters.CONTENT,
+    )
+    experts: tuple[str, ...] = knob(
+        ("expert", "эксперт"),
+        "Beginnings of the names of readers whose word is final where the others differ.",
+    )
     quota: Mapping[str, int] = knob(
         {}, 'How many of each category, e.g. { "CT-0" = 254 }; empty draws over all.'
     )
