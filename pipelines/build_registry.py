@@ -11,16 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.core.errors import ItemError
-from pipelines.core.model import Category, Decision, Excluded, Registry, RegistryRow, Thinned
+from pipelines.core.model import (
+    Category,
+    Decision,
+    Excluded,
+    Provenance,
+    Registry,
+    RegistryRow,
+    Thinned,
+)
 from pipelines.core.settings import RegistrySettings
 from pipelines.io.tables import read_as_users_do
 from pipelines.io.workbook import Sheet, checked_names, write_workbook
 from pipelines.io.workspace import sha256_of
 from pipelines.publication.documents import SUMS_NAME, documents, sums_text
 from pipelines.publication.licences import licence_of
+from pipelines.publication.report import NAME as REPORT_NAME
+from pipelines.publication.report import render
+from pipelines.publication.report.contents import contents_of
 from pipelines.publication.study_table import columns_of, list_studies
 
-VERSION = 2
+VERSION = 3
 
 REGISTRY_NAME = "dataset_registry.xlsx"
 HEADER = ("study_id", "category", "study_file", "mask_file")
@@ -41,10 +52,13 @@ def build(
     items: Sequence[tuple[Thinned, Path]],
     settings: RegistrySettings,
     folder: Path,
+    *,
+    provenance: Provenance | None = None,
 ) -> Registry:
     """Write the dataset of all studies into an empty folder; each comes with its files' folder.
 
-    A study without a category is excluded. Files are hard links where the disk allows it.
+    `provenance` is what the report tells of how they were made, where that is known. A study
+    without a category is excluded. Files are hard links where the disk allows it.
 
     Raises SettingsError for a setting that cannot be used, and ItemError DUPLICATE_STUDY or
     UNREADABLE_VOLUME or UNREADABLE_MASK where the files are not as they should.
@@ -65,6 +79,11 @@ def build(
     listed = list_studies([(one.row, one.study) for one in numbered], settings, digests)
     for name, content in documents(listed, settings, digits=digits_of(len(rows))).items():
         (folder / name).write_bytes(content)
+    previews = [_preview(one.study, folders[one.row.public_id]) for one in numbered]
+    contents = contents_of(
+        listed, previews, settings, provenance=provenance, digits=digits_of(len(rows))
+    )
+    (folder / REPORT_NAME).write_bytes(render(contents))
     _write_sums(folder, digests)
     _set_modes(folder)
     return Registry(rows=rows, excluded=_excluded(studies))
@@ -147,6 +166,15 @@ def _place(one: Numbered, source: Path, folder: Path) -> None:
             _whole(source, study.mask, study.public_id, code="UNREADABLE_MASK"),
             folder / row.mask_file.lstrip("/"),
         )
+
+
+def _preview(study: Thinned, source: Path) -> str:
+    """The picture of a study; none where thin has left none."""
+    if study.preview is None:
+        return ""
+    return _whole(source, study.preview, study.public_id, code="UNREADABLE_VOLUME").read_text(
+        "ascii"
+    )
 
 
 def _whole(source: Path, name: str, public_id: str, *, code: str) -> Path:

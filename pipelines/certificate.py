@@ -46,9 +46,9 @@ def write_certificate(
     assert settings.key is not None
     key = read_key(settings.key)
     said = {
-        **_rules(settings),
+        **rules_told(settings),
         "key_fingerprint": hmac.new(key, FINGERPRINT_LABEL, hashlib.sha256).hexdigest(),
-        **_done(trails),
+        **work_told(trails),
         "proof": to_jsonable(proof),
         "canary": _canary(workspace, settings),
     }
@@ -70,7 +70,8 @@ def rules_digest(settings: AnonymizeSettings) -> str:
     return digest(anonymize.VERSION, anonymize.explain(settings), recipes)
 
 
-def _rules(settings: AnonymizeSettings) -> dict[str, Any]:
+def rules_told(settings: AnonymizeSettings) -> dict[str, Any]:
+    """The profile with its options, what a site keeps beyond it, and digests of the rules."""
     rules = anonymize.rules_of(settings)
     codes = (() if rules.loosened else (PROFILE,)) + tuple(rules.options.codes)
     return {
@@ -81,7 +82,7 @@ def _rules(settings: AnonymizeSettings) -> dict[str, Any]:
     }
 
 
-def _done(trails: Iterable[list[Standing]]) -> dict[str, Any]:
+def work_told(trails: Iterable[list[Standing]]) -> dict[str, Any]:
     """Studies by state, objects, and elements by action, as the ledger of the stage has them."""
     states: Counter[str] = Counter()
     counts: Counter[str] = Counter()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pipelines import build_registry
@@ -9,20 +10,20 @@ from pipelines.chain import BUILD_REGISTRY, THIN
 from pipelines.core.codec import digest, from_jsonable, to_jsonable
 from pipelines.core.errors import MosmedError, WorkspaceError
 from pipelines.core.identity import Candidate
-from pipelines.core.model import Failed, Registry
+from pipelines.core.model import Failed, Provenance, Registry
 from pipelines.core.settings import RegistrySettings
 from pipelines.forgetting import forgotten
 from pipelines.io.ledger import Entry, Ledger, Outcome
 from pipelines.io.workbook import Sheet, write_workbook
 from pipelines.io.workspace import Workspace, is_whole, swap_in
 from pipelines.proof import Proof, Sought, prove, refuse
-from pipelines.runner import Result, Task, attempt
+from pipelines.runner import Task, attempt
 from pipelines.standing import Standing, record_of, settings_digest
 from pipelines.versions import library_versions
 
 NAME = "dataset"
 OURS = ("dataset_registry.xlsx", "LICENSE", "README_EN.md", "README_RU.md", "studies.csv",
-        "data_dictionary.csv", "SHA256SUMS",
+        "data_dictionary.csv", "report.html", "SHA256SUMS",
         "studies/*/study_*.nii.gz", "masks/study_*_mask.nii.gz")  # fmt: skip
 """What a published folder holds; anything else in it was put there by somebody else."""
 
@@ -47,8 +48,11 @@ def publish(
     settings: RegistrySettings,
     finished: Sequence[Standing],
     sought: Sought,
+    provenance: Provenance,
 ) -> Publication:
     """Publish the studies that have come through all stages, unless just this is published already.
+
+    What the report tells beyond them, their `provenance`, makes a new publication when it changes.
 
     Raises PrivacyError where the proof finds one of the values `sought`, and WorkspaceError rather
     than remove a file from `dataset/` that mosmed did not make.
@@ -57,6 +61,7 @@ def publish(
         BUILD_REGISTRY,
         build_registry.VERSION,
         settings_digest(settings),
+        provenance,
         sorted(_contents(standing) for standing in finished),
     )
     ledger = _ledger(workspace)
@@ -68,7 +73,11 @@ def publish(
         return Publication(registry=registry, is_new=False, proof=proof)
     _refuse_foreign_files(workspace.dataset)
     made = workspace.temporary(workspace.root, NAME)
-    result = _made(workspace, settings, finished, made)
+    items = [(_record(standing), _folder(workspace, standing)) for standing in finished]
+    work = partial(build_registry.build, provenance=provenance)
+    result = attempt(Task(public_id=NAME, work=work, arguments=(items, settings), folder=made))
+    if isinstance(result.value, Failed):
+        raise MosmedError(f"{BUILD_REGISTRY}: {result.value.message}", hint=result.value.hint)
     proof = prove(made, sought)
     if proof.findings:
         workspace.discard(made)
@@ -86,18 +95,6 @@ def publish(
         )
     )
     return Publication(registry=result.value, is_new=True, proof=proof)
-
-
-def _made(
-    workspace: Workspace, settings: RegistrySettings, finished: Sequence[Standing], made: Path
-) -> Result:
-    """The dataset in the folder `made`, not yet proven and not yet in its place."""
-    items = [(_record(standing), _folder(workspace, standing)) for standing in finished]
-    work = build_registry.build
-    result = attempt(Task(public_id=NAME, work=work, arguments=(items, settings), folder=made))
-    if isinstance(result.value, Failed):
-        raise MosmedError(f"{BUILD_REGISTRY}: {result.value.message}", hint=result.value.hint)
-    return result
 
 
 def write_linkage(

@@ -17,6 +17,7 @@ from pipelines.io.keys import make_key, read_key
 from pipelines.io.workspace import Workspace
 from pipelines.peers.archives import INDEX_NAME
 from pipelines.proof import Sought, sought_of
+from pipelines.provenance import provenance_of
 from pipelines.publish import publish, published, write_linkage
 from pipelines.report import RunReport, StageReport, registry_report, stage_reports
 from pipelines.runner import Result, Workers
@@ -90,9 +91,16 @@ class Run:
             raise WorkspaceError(
                 f"{self.workspace.root}: no study has come through yet", hint="Run: mosmed run"
             )
-        made = publish(self.workspace, self.settings.registry, finished, self.sought())
+        trails, sought = self._trails(), self.sought()
+        provenance = provenance_of(
+            self.drawn().flow,
+            trails,
+            self.settings.anonymize,
+            values_sought=len(sought.needles.texts),
+        )
+        made = publish(self.workspace, self.settings.registry, finished, sought, provenance)
         write_linkage(self.workspace, made.registry, self.drawn().candidates)
-        write_certificate(self.workspace, self.settings.anonymize, self._trails(), made.proof)
+        write_certificate(self.workspace, self.settings.anonymize, trails, made.proof)
         return made.is_new
 
     def build_if_any(self) -> bool:

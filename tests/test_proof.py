@@ -220,14 +220,13 @@ def test_a_leak_stops_the_publication_with_status_4(root, monkeypatch):
     accession = mosmed_json("reidentify", "study_0002", "-w", root)["accession_number"]
     from pipelines import build_registry
 
-    original = build_registry._write_texts
+    original = build_registry.documents
 
-    def leaking(studies, settings, folder, *, patients):
-        original(studies, settings, folder, patients=patients)
-        if studies:
-            (folder / "LICENSE").write_text(f"for {accession}")
+    def leaking(listed, settings, **how):
+        leak = {"LICENSE": f"for {accession}".encode()} if listed else {}
+        return original(listed, settings, **how) | leak
 
-    monkeypatch.setattr(build_registry, "_write_texts", leaking)
+    monkeypatch.setattr(build_registry, "documents", leaking)
     result = mosmed("build-registry", "-w", root, "--name", "Another")
 
     assert result.exit_code == 4, result.output

@@ -142,6 +142,7 @@ def test_the_tree_is_that_of_the_published_dataset(tmp_path):
         "masks",
         "masks/study_0002_mask.nii.gz",
         "masks/study_0005_mask.nii.gz",
+        "report.html",
         "studies",
         "studies.csv",
         "studies/CT-0",

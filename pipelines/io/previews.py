@@ -12,10 +12,8 @@ from pipelines.core.pictures import Picture, Preview
 
 JPEG_QUALITY = 70
 GAP_MM = 6.0
-STYLE = (
-    "<style>.mask{fill:none;stroke:#ff5c8a;stroke-width:1.5;vector-effect:non-scaling-stroke}"
-    "</style>"
-)
+OUTLINE = 'fill="none" stroke="#35c9f5" stroke-width="1.5" vector-effect="non-scaling-stroke"'
+"""What a style sheet may say otherwise."""
 
 
 def write_preview(path: Path, preview: Preview) -> Path:
@@ -26,7 +24,6 @@ def write_preview(path: Path, preview: Preview) -> Path:
     parts = (
         '<svg xmlns="http://www.w3.org/2000/svg"'
         f' viewBox="0 0 {_number(width_mm)} {_number(height_mm)}">',
-        STYLE,
         _shown(axial, 0.0, (height_mm - axial.height_mm) / 2),
         _shown(coronal, left_mm, (height_mm - coronal.height_mm) / 2),
         "</svg>\n",
@@ -47,7 +44,7 @@ def _shown(picture: Picture, x_mm: float, y_mm: float) -> str:
         f'<image width="{columns}" height="{rows}" preserveAspectRatio="none"'
         f' href="{_jpeg(picture)}"/>'
     )
-    outline = f'<path class="mask" d="{picture.outline}"/>' if picture.outline else ""
+    outline = f'<path class="mask" {OUTLINE} d="{picture.outline}"/>' if picture.outline else ""
     return f"{place}{image}{outline}</svg>"
 
 

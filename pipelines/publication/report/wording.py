@@ -1,0 +1,359 @@
+"""The words of the report in English and in Russian: the same keys, the same places to fill in."""
+
+from collections.abc import Mapping
+
+_EN = {
+    "title": "Dataset report",
+    "skip": "Skip to the content",
+    "language": "Language",
+    "contents": "Contents",
+    "version": "Version",
+    "licence": "Licence",
+    "studies_short": "studies",
+    "patients_short": "patients",
+    "masks_short": "masks",
+    "slices_short": "slices",
+    "nav_flow": "Flow",
+    "nav_paper": "Beside the paper",
+    "nav_distributions": "Distributions",
+    "nav_problems": "What fell out",
+    "nav_readers": "Readers",
+    "nav_deid": "De-identification",
+    "nav_software": "Software",
+    "nav_studies": "Studies",
+    "flow": "From the information system to the dataset",
+    "flow_told": (
+        "Every number is counted from the ledgers of the run, and the boxes add up: what enters a "
+        "box leaves it below or beside it."
+    ),
+    "flow_small": (
+        "Rules about a person's body that hit fewer than {k} people are counted together, "
+        "with others if need be."
+    ),
+    "flow_title": "Flow of studies",
+    "flow_rows": "Rows in the export of the RIS",
+    "flow_left_out": "Left out by a rule, the first that hit",
+    "flow_eligible": "Eligible studies",
+    "flow_reserves": "Not drawn: kept as reserves",
+    "flow_opened": "Studies opened",
+    "flow_fell_out": "Fell out on the way",
+    "flow_pending": "Not yet through all stages",
+    "flow_no_category": "Without a category",
+    "flow_published": "Studies published",
+    "flow_joined": "together: {rules}",
+    "not_told": (
+        "This dataset was built without a workspace: its ledgers are not known, so there is "
+        "nothing to tell here."
+    ),
+    "paper": "Beside the paper",
+    "paper_told": (
+        "The numbers of MosMedData COVID19_1110, as the paper and its published files give them, "
+        "beside those of this dataset. Shares are computed from the counts."
+    ),
+    "property": "Property",
+    "paper_column": "MosMedData",
+    "here_column": "This dataset",
+    "compared": "Compared",
+    "same": "same",
+    "differs": "differs",
+    "studies": "Studies",
+    "sexes": "Sex: male / female / other or unknown, %",
+    "ages": "Age: min. / median / max., years",
+    "masks": "Masks, and where they lie",
+    "one_of": "Slices kept",
+    "one_of_value": "1 of {count}",
+    "step": "Slice step as published, mm",
+    "source_step": "Slice step before thinning, mm",
+    "thickness": "Slice thickness, mm",
+    "kernels": "Convolution kernels",
+    "scanners": "Scanners",
+    "distributions": "Distributions",
+    "people_told": (
+        "Of people only what studies.csv tells is counted here: each combination of sex, age band "
+        "and scanner is shared by at least {k} patients, or is hidden."
+    ),
+    "numbers": "Numbers",
+    "value": "Value",
+    "chart_category": "Studies by category",
+    "chart_age": "Age by sex",
+    "chart_slices": "Slices in a study",
+    "chart_step": "Slice step as published",
+    "chart_source_step": "Slice step before thinning",
+    "chart_kernel": "Convolution kernel",
+    "chart_scanner": "Scanner",
+    "chart_lung": "Mean density of aerated lung",
+    "chart_dose": "Effective dose",
+    "without_value": "Studies without a value: {count}",
+    "unit_years": "years",
+    "unit_slices": "slices",
+    "unit_hu": "HU",
+    "unit_msv": "mSv",
+    "with_mask": "with a mask",
+    "without_mask": "without",
+    "male": "male",
+    "female": "female",
+    "other": "other, unknown or hidden",
+    "hidden": "hidden",
+    "unknown": "unknown",
+    "problems": "What fell out, and why",
+    "problems_told": (
+        "Studies that were opened and are not published, by the code of the fault or the rule. "
+        "The next study of the draw has taken the place of each."
+    ),
+    "no_problems": "Every study that was opened came through.",
+    "stage": "Stage",
+    "code": "Code",
+    "meaning": "Meaning, and what to do",
+    "count": "Studies",
+    "readers": "Agreement of the readers",
+    "readers_told": (
+        "Cohen's kappa over the studies that two readers have read: how far they agree beyond "
+        "what chance gives, with its 95 % confidence interval."
+    ),
+    "readers_pair": "Readers",
+    "readers_studies": "Studies",
+    "readers_same": "Same category, %",
+    "readers_linear": "κ, linear weights",
+    "readers_quadratic": "κ, quadratic weights",
+    "deid": "De-identification",
+    "deid_sought": (
+        "{values} values that identify the patients were looked for in every name and every byte "
+        "of the dataset but its voxels. 0 were found: a dataset in which one is found is not "
+        "published."
+    ),
+    "deid_profile": "Profile and options (DICOM PS3.15 Annex E)",
+    "deid_loosened": "Attributes kept beyond the profile",
+    "deid_elements": "What was done to the elements of {objects} DICOM objects",
+    "deid_action": "Action",
+    "deid_count": "Elements",
+    "none": "none",
+    "action_keep": "kept, where the value is what its type says",
+    "action_remove": "removed",
+    "action_blank": "emptied",
+    "action_replace": "replaced by a dummy",
+    "action_pseudonym": "replaced by a keyed pseudonym",
+    "action_pseudonym uid": "replaced by a keyed UID",
+    "action_cap age": "ages of 90 and older made 90",
+    "action_private": "private, removed",
+    "action_character set": "character set, written anew",
+    "action_shift date": "date moved back by a keyed shift",
+    "action_clean text": "only listed words kept",
+    "software": "Software",
+    "software_told": "What made the files of this dataset.",
+    "name": "Name",
+    "cards": "Studies",
+    "cards_told": (
+        "An axial and a coronal slice of every published volume, in the lung window (centre "
+        "−600 HU, width 1500 HU): where the mask marks most, else where the lungs are widest. "
+        "The patient's right is on the left."
+    ),
+    "show": "Category",
+    "all": "all",
+    "only_masks": "only with a mask",
+    "outlines": "outline of the mask",
+    "larger": "larger pictures",
+    "sort": "Sort by",
+    "sort_number": "number",
+    "sort_slices": "slices",
+    "sort_step": "step",
+    "sort_lung": "lung density",
+    "mask": "mask",
+    "no_studies": "No study is published.",
+    "footer": (
+        "Made by mosmed from the records of the studies alone. The file needs no network and "
+        "holds no identity."
+    ),
+    "rule_identified": "no number of study or patient",
+    "rule_modality": "not CT",
+    "rule_body_part": "not of the chest",
+    "rule_window": "outside the study window",
+    "rule_facility": "not an outpatient facility",
+    "rule_referrer": "not referred by a general practitioner",
+    "rule_payer": "not compulsory insurance",
+    "rule_age": "too young",
+    "rule_pregnancy": "pregnant",
+    "rule_spo2": "SpO₂ too low",
+    "rule_category": "no final category",
+    "rule_one_study_per_patient": "another study of the same patient",
+    "rule_series": "no series fits",
+    "rule_forgotten": "withdrawn by the owner",
+}
+
+_RU = {
+    "title": "Отчёт о наборе данных",
+    "skip": "Перейти к содержанию",
+    "language": "Язык",
+    "contents": "Содержание",
+    "version": "Версия",
+    "licence": "Лицензия",
+    "studies_short": "исследования",
+    "patients_short": "пациенты",
+    "masks_short": "маски",
+    "slices_short": "срезы",
+    "nav_flow": "Отбор",
+    "nav_paper": "Рядом со статьёй",
+    "nav_distributions": "Распределения",
+    "nav_problems": "Что выбыло",
+    "nav_readers": "Врачи",
+    "nav_deid": "Обезличивание",
+    "nav_software": "Программы",
+    "nav_studies": "Исследования",
+    "flow": "От информационной системы до набора данных",
+    "flow_told": (
+        "Каждое число взято из журналов обработки, и всё сходится: что вошло в блок, вышло из него "
+        "вниз или в сторону."
+    ),
+    "flow_small": (
+        "Правила о состоянии человека, под которые попало меньше {k} человек, посчитаны вместе, "
+        "при необходимости с другими."
+    ),
+    "flow_title": "Путь исследований",
+    "flow_rows": "Строк в выгрузке РИС",
+    "flow_left_out": "Исключено первым сработавшим правилом",
+    "flow_eligible": "Подходящих исследований",
+    "flow_reserves": "Не выбрано: осталось в запасе",
+    "flow_opened": "Взято в обработку",
+    "flow_fell_out": "Выбыло по пути",
+    "flow_pending": "Ещё не прошло все этапы",
+    "flow_no_category": "Без категории",
+    "flow_published": "Опубликовано исследований",
+    "flow_joined": "вместе: {rules}",
+    "not_told": (
+        "Этот набор собран вне рабочей папки: журналов обработки нет, поэтому сказать здесь нечего."
+    ),
+    "paper": "Рядом со статьёй",
+    "paper_told": (
+        "Числа MosMedData COVID19_1110 из статьи и опубликованных файлов и числа этого набора. "
+        "Доли вычислены по количествам."
+    ),
+    "property": "Показатель",
+    "paper_column": "MosMedData",
+    "here_column": "Этот набор",
+    "compared": "Сравнение",
+    "same": "совпадает",
+    "differs": "отличается",
+    "studies": "Исследования",
+    "sexes": "Пол: муж. / жен. / другой или неизвестен, %",
+    "ages": "Возраст: мин. / медиана / макс., лет",
+    "masks": "Маски и где они",
+    "one_of": "Сохранено срезов",
+    "one_of_value": "1 из {count}",
+    "step": "Шаг срезов в наборе, мм",
+    "source_step": "Шаг срезов до прореживания, мм",
+    "thickness": "Толщина среза, мм",
+    "kernels": "Фильтры реконструкции",
+    "scanners": "Томографы",
+    "distributions": "Распределения",
+    "people_told": (
+        "О людях посчитано только то, что есть в studies.csv: каждое сочетание пола, возрастной "
+        "группы и томографа общее не менее чем для {k} пациентов, иначе оно скрыто."
+    ),
+    "numbers": "Числа",
+    "value": "Значение",
+    "chart_category": "Исследования по категориям",
+    "chart_age": "Возраст и пол",
+    "chart_slices": "Срезов в исследовании",
+    "chart_step": "Шаг срезов в наборе",
+    "chart_source_step": "Шаг срезов до прореживания",
+    "chart_kernel": "Фильтр реконструкции",
+    "chart_scanner": "Томограф",
+    "chart_lung": "Средняя плотность воздушной ткани лёгких",
+    "chart_dose": "Эффективная доза",
+    "without_value": "Исследований без значения: {count}",
+    "unit_years": "лет",
+    "unit_slices": "срезов",
+    "unit_hu": "HU",
+    "unit_msv": "мЗв",
+    "with_mask": "с маской",
+    "without_mask": "без маски",
+    "male": "муж.",
+    "female": "жен.",
+    "other": "другой, неизвестен или скрыт",
+    "hidden": "скрыто",
+    "unknown": "неизвестно",
+    "problems": "Что выбыло и почему",
+    "problems_told": (
+        "Исследования, взятые в обработку и не опубликованные, по коду ошибки или правилу. "
+        "Место каждого заняло следующее по жребию."
+    ),
+    "no_problems": "Все взятые в обработку исследования прошли до конца.",
+    "stage": "Этап",
+    "code": "Код",
+    "meaning": "Значение и что делать",
+    "count": "Исследования",
+    "readers": "Согласие врачей",
+    "readers_told": (
+        "Каппа Коэна по исследованиям, которые описали оба врача: насколько они согласны сверх "
+        "случайного совпадения, с доверительным интервалом 95 %."
+    ),
+    "readers_pair": "Врачи",
+    "readers_studies": "Исследования",
+    "readers_same": "Та же категория, %",
+    "readers_linear": "κ, линейные веса",
+    "readers_quadratic": "κ, квадратичные веса",
+    "deid": "Обезличивание",
+    "deid_sought": (
+        "Значений, по которым можно узнать пациента: {values}. Их искали в каждом имени и каждом "
+        "байте набора, кроме вокселей. Найдено 0: набор, в котором найдено хотя бы одно, не "
+        "публикуется."
+    ),
+    "deid_profile": "Профиль и его опции (DICOM PS3.15, приложение E)",
+    "deid_loosened": "Атрибуты, сохранённые сверх профиля",
+    "deid_elements": "Что сделано с элементами; объектов DICOM: {objects}",
+    "deid_action": "Действие",
+    "deid_count": "Элементы",
+    "none": "нет",
+    "action_keep": "сохранено, если значение соответствует типу",
+    "action_remove": "удалено",
+    "action_blank": "очищено",
+    "action_replace": "заменено условным значением",
+    "action_pseudonym": "заменено псевдонимом на ключе",
+    "action_pseudonym uid": "заменено UID на ключе",
+    "action_cap age": "возраст 90 и старше записан как 90",
+    "action_private": "частный элемент, удалён",
+    "action_character set": "набор символов записан заново",
+    "action_shift date": "дата сдвинута назад на ключе",
+    "action_clean text": "оставлены только слова из списка",
+    "software": "Программы",
+    "software_told": "Чем сделаны файлы этого набора.",
+    "name": "Название",
+    "cards": "Исследования",
+    "cards_told": (
+        "Аксиальный и корональный срезы каждого опубликованного объёма в лёгочном окне (центр "
+        "−600 HU, ширина 1500 HU): там, где маска отмечает больше всего, иначе там, где лёгкие "
+        "шире всего. Правая сторона пациента слева."
+    ),
+    "show": "Категория",
+    "all": "все",
+    "only_masks": "только с маской",
+    "outlines": "контур маски",
+    "larger": "крупнее",
+    "sort": "Порядок",
+    "sort_number": "номер",
+    "sort_slices": "срезы",
+    "sort_step": "шаг",
+    "sort_lung": "плотность лёгких",
+    "mask": "маска",
+    "no_studies": "Ни одно исследование не опубликовано.",
+    "footer": (
+        "Сделано программой mosmed только по записям об исследованиях. Файлу не нужна сеть, и "
+        "личных данных в нём нет."
+    ),
+    "rule_identified": "нет номера исследования или пациента",
+    "rule_modality": "не КТ",
+    "rule_body_part": "не грудная клетка",
+    "rule_window": "вне периода исследования",
+    "rule_facility": "не амбулаторное учреждение",
+    "rule_referrer": "направил не терапевт и не врач общей практики",
+    "rule_payer": "не по ОМС",
+    "rule_age": "моложе допустимого",
+    "rule_pregnancy": "беременность",
+    "rule_spo2": "SpO₂ ниже порога",
+    "rule_category": "нет итоговой категории",
+    "rule_one_study_per_patient": "ещё одно исследование того же пациента",
+    "rule_series": "нет подходящей серии",
+    "rule_forgotten": "отозвано владельцем",
+}
+
+WORDS: Mapping[str, Mapping[str, str]] = {"en": _EN, "ru": _RU}
+"""Language code to the words of it."""
