@@ -14,7 +14,8 @@ from pipelines.core.settings import ExportSettings
 from pipelines.io.attributes import canonical_accession
 from pipelines.io.dose_report import SR_STORAGE, read_doses
 from pipelines.io.subject import Subject, merged, read_subject
-from pipelines.peers.archives import Archive, ArchivedInstance, open_archive
+from pipelines.peers.archives import Archive, ArchivedInstance
+from pipelines.peers.opening import open_archive
 from pipelines.peers.studies import (
     Decisions,
     Study,
@@ -63,7 +64,7 @@ def work(
             )
         slices, others = split(study, choice.series)
         refuse_truncated(slices)
-        others = archive.receive(others if settings.whole_study else dose_reports(others))
+        others = archive.receive(others) if settings.whole_study else dose_reports(others, archive)
         subject, unread = _copy(archive, slices, others, folder)
         unread = (*archive.notes(), *unread)
     dose_length_product_mgy_cm, dose = read_doses(_report_paths(others, folder))

@@ -16,8 +16,9 @@ from pipelines.chain import STAGES, Stage
 from pipelines.core.codec import digest, from_jsonable, to_jsonable
 from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Candidate
+from pipelines.core.knobs import Enters
 from pipelines.core.model import Excluded, Failed
-from pipelines.core.settings import Enters, Settings
+from pipelines.core.settings import Settings
 from pipelines.forgetting import entry_of, forgotten
 from pipelines.io.ledger import Entry, Ledger, Outcome, Outputs
 from pipelines.io.workspace import Workspace, is_whole, sha256_of, swap_in

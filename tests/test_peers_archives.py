@@ -14,7 +14,8 @@ from pipelines.core.errors import DicomError, ItemError, PeerError
 from pipelines.core.settings import ExportSettings
 from pipelines.io.attributes import canonical_accession
 from pipelines.io.index import refresh
-from pipelines.peers.archives import INDEX_NAME, FolderArchive, open_archive
+from pipelines.peers.archives import INDEX_NAME, FolderArchive
+from pipelines.peers.opening import open_archive
 from pipelines.phantom.instances import write_series
 from pipelines.phantom.spec import SeriesSpec
 
@@ -162,7 +163,6 @@ def test_an_archive_that_is_not_there_says_what_to_do(pacs, tmp_path):
         ExportSettings(),
         ExportSettings(pacs=tmp_path / "nowhere"),
         ExportSettings(pacs=pacs),
-        ExportSettings(pacs="ftp://PACS@10.0.0.5"),
     ):
         with pytest.raises(PeerError) as error:
             open_archive(settings, source=tmp_path, scratch=tmp_path / "scratch")

@@ -29,6 +29,14 @@ FAULTS: dict[str, Fault] = {
         "fewer objects than the RIS expects",
         "Have the PACS send the study again; then run `mosmed export` once more.",
     ),
+    "INCOMPLETE_TRANSFER": Fault(
+        "the PACS does not send all the objects that it lists",
+        "Run `mosmed export` again later; if it stays so, have the PACS look for the study.",
+    ),
+    "REFUSED_BY_ARCHIVE": Fault(
+        "the PACS refuses to send the study",
+        "Ask its owner: the study may be blocked, offline, or of a kind it does not send.",
+    ),
     "CONFLICTING_DUPLICATE": Fault(
         "two different objects bear the same SOPInstanceUID",
         "Ask the PACS which of them is right, and remove the other from the archive folder.",

@@ -1,40 +1,19 @@
 """Every knob of every stage: default, unit and meaning.
 
 The commented `mosmed.toml`, the environment variables and the command-line defaults are all made
-from these classes, so that none of them can drift. `enters` says how a value counts when a stage
-is asked whether its result is still good: by its value, by the content of the file it names, or
-not at all (a place that may move).
+from these classes, so that none of them can drift.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from pipelines.core.addresses import refuse_secret
 from pipelines.core.errors import SettingsError
+from pipelines.core.knobs import Enters, knob
 from pipelines.core.model import ThinBy
-
-
-class Enters(StrEnum):
-    """How a setting enters the fingerprint of a stage's result."""
-
-    VALUE = "value"
-    CONTENT = "content"
-    NEVER = "never"
-
-
-def knob(
-    default: Any, meaning: str, *, enters: Enters = Enters.VALUE, minimum: float | None = None
-) -> Any:
-    """A settings field with its meaning and least value; a mapping is a fresh one each time."""
-    metadata = {"meaning": meaning, "enters": enters, "minimum": minimum}
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
-
+from pipelines.core.node_settings import NodeSettings
 
 SELECTION_RULES = (
     "identified",
@@ -153,7 +132,7 @@ class SelectSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportSettings:
+class ExportSettings(NodeSettings):
     """Where the DICOM lies, and which one series of a study is reconstructed from (README [R])."""
 
     pacs: Path | str | None = knob(

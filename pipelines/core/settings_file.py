@@ -61,12 +61,19 @@ def render_settings(settings: Settings, *, folder: Path) -> str:
     for stage, kind in _tables():
         lines += ["", f"[{stage}]"]
         values, defaults = getattr(settings, stage), kind()
-        for field in dataclasses.fields(kind):
+        for field in _own_first(kind):
             value, default = getattr(values, field.name), getattr(defaults, field.name)
             mark = "# " if value == default else ""
             lines += [f"# {field.metadata['meaning']}"]
             lines += [f"{mark}{field.name} = {_toml(value, folder)}"]
     return "\n".join(lines) + "\n"
+
+
+def _own_first(kind: Any) -> list[dataclasses.Field[Any]]:
+    """The fields of a table: those it shares with others come last."""
+    return sorted(
+        dataclasses.fields(kind), key=lambda field: field.name not in vars(kind)["__annotations__"]
+    )
 
 
 def _tables() -> Iterator[tuple[str, Any]]:

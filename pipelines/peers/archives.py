@@ -16,10 +16,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
-from pipelines.core.errors import DicomError, ItemError, PeerError
+from pipelines.core.errors import DicomError, ItemError
 from pipelines.core.model import Decision
 from pipelines.core.series import ObjectHeader
-from pipelines.core.settings import ExportSettings
 from pipelines.io.index import Located, lookup
 from pipelines.io.probe import ZIP_FAULTS
 
@@ -194,38 +193,3 @@ def _instance(located: Located) -> ArchivedInstance:
         size_bytes=located.entry.size_bytes,
         header=located.entry.header,
     )
-
-
-def open_archive(
-    settings: ExportSettings,
-    *,
-    source: Path,
-    scratch: Path,  # noqa: ARG001  for archives that are not on this disk
-) -> Archive:
-    """The archive that the settings name, for one study.
-
-    `source` is kept from one call to the next, for all workers; `scratch` is this study's own.
-    Raises PeerError where the archive is not there.
-    """
-    if settings.pacs is None:
-        raise PeerError("no archive is named", hint="Set `pacs` under [export] in mosmed.toml.")
-    if isinstance(settings.pacs, str):
-        raise PeerError(
-            f"{settings.pacs}: no archive can be reached that way",
-            hint="Name a folder as `pacs` under [export].",
-        )
-    return _open_folder(settings.pacs, source / INDEX_NAME)
-
-
-def _open_folder(folder: Path, database: Path) -> FolderArchive:
-    if not folder.is_dir():
-        raise PeerError(
-            f"the archive folder {folder} is not there",
-            hint="Mount it, or name another folder as `pacs` under [export].",
-        )
-    if not database.is_file():
-        raise PeerError(
-            f"the archive folder {folder} has no index yet",
-            hint="Run `mosmed export`: it looks through the folder first.",
-        )
-    return FolderArchive(folder, database)

@@ -111,9 +111,16 @@ def _middle_of(series: list[ArchivedInstance]) -> ArchivedInstance:
     return sorted(series, key=_order)[len(series) // 2]
 
 
-def dose_reports(others: Study) -> Study:
-    """Those objects that say how much dose the patient was given."""
-    return tuple(one for one in others if one.header.sop_class_uid == DOSE_REPORT)
+def dose_reports(others: Study, archive: Archive) -> Study:
+    """Those objects that say how much dose the patient was given, received."""
+    maybe = [
+        one
+        for one in others
+        if one.header.sop_class_uid == DOSE_REPORT
+        or (one.header.sop_class_uid is None and one.header.modality in {None, "SR"})
+    ]
+    received = archive.receive(maybe)
+    return tuple(one for one in received if one.header.sop_class_uid == DOSE_REPORT)
 
 
 def split(study: Study, series: SeriesSummary) -> tuple[Study, Study]:

@@ -1,0 +1,97 @@
+"""What a PACS is asked by C-FIND, and its answers, read as the header of a file is.
+
+A text that is not plain ASCII is believed only when a file says so: archives answer in other
+character sets than they hold, some with nothing at all. It counts as unknown until then.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
+
+from pipelines.core.series import AnsweredHeader
+from pipelines.io.attributes import WANTED, header_of
+from pipelines.io.walker import Walked
+
+STUDY_KEYS = (
+    "StudyInstanceUID",
+    "AccessionNumber",
+    "PatientID",
+    "StudyDate",
+    "ModalitiesInStudy",
+    "NumberOfStudyRelatedInstances",
+)
+SERIES_KEYS = (
+    "SeriesInstanceUID",
+    "Modality",
+    "SeriesNumber",
+    "SeriesDescription",
+    "NumberOfSeriesRelatedInstances",
+)
+IMAGE_KEYS = ("SOPInstanceUID", "SOPClassUID", "InstanceNumber")
+DETAIL_KEYS = (
+    "ImageType",
+    "ConvolutionKernel",
+    "SliceThickness",
+    "NumberOfFrames",
+    "BurnedInAnnotation",
+    "Rows",
+    "Columns",
+)
+"""What the standard does not promise at IMAGE level (PS3.4 C.3.4.1.1.4); many archives know it."""
+
+COUNTS = (
+    int(Tag("NumberOfStudyRelatedInstances")),
+    int(Tag("NumberOfSeriesRelatedInstances")),
+)
+ALWAYS_PLAIN = ("series_description", "convolution_kernel")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One match: what it says of an object, a series or a study; `objects` is how many it has."""
+
+    header: AnsweredHeader
+    objects: int | None = None
+    values: Mapping[int, bytes] = dataclasses.field(default_factory=dict, repr=False)
+
+
+def identifier(level: str, matching: Mapping[str, str], wanted: tuple[str, ...]) -> Dataset:
+    """The identifier of a query: `matching` by keyword, and what else is to be answered."""
+    dataset = Dataset()
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.QueryRetrieveLevel = level
+    for keyword in (*wanted, *matching):
+        setattr(dataset, keyword, matching.get(keyword))
+    return dataset
+
+
+def answer_of(dataset: Dataset) -> Answer:
+    """An answer, without decoding more of it than is wanted; what does not parse is unknown."""
+    tags = [int(tag) for tag in dataset.keys()]  # noqa: SIM118  iterating would decode
+    values = {tag: _raw(dataset, tag) for tag in tags}
+    walked = Walked(values={tag: raw for tag, raw in values.items() if tag in WANTED})
+    header = header_of(walked)
+    known = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}
+    for name in ALWAYS_PLAIN:
+        text = known[name]
+        known[name] = text if text and text.isascii() else None
+    return Answer(
+        header=AnsweredHeader(**(known | {"truncated": False})),
+        objects=next((n for tag in COUNTS if (n := _count(values.get(tag))) is not None), None),
+        values=values,
+    )
+
+
+def _raw(dataset: Dataset, tag: int) -> bytes:
+    element = dataset.get_item(tag)
+    value = element.value if isinstance(element, RawDataElement) else None
+    return value if isinstance(value, bytes) else b""
+
+
+def _count(raw: bytes | None) -> int | None:
+    text = (raw or b"").strip(b" \0")
+    return int(text) if text.isdigit() and len(text) < 10 else None

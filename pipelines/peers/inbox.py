@@ -1,0 +1,113 @@
+"""Where received objects arrive: only what is waited for, whole, each once.
+
+An object is written under a temporary name, read back as the index of a folder reads it, and only
+then given its own; what was not asked for, or is not what it says, is counted and gone.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.core.series import ObjectHeader
+from pipelines.io.part10 import encode_start
+from pipelines.io.probe import Kind, probe_file
+
+PART_SUFFIX = ".part"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """An object that has arrived whole."""
+
+    path: Path
+    size_bytes: int
+    header: ObjectHeader
+
+
+@dataclass(slots=True)
+class Inbox:
+    """The received objects of one study, by SOPInstanceUID; `spend` is told every byte taken.
+
+    `oddities` counts what was not taken and why; `differing` are the objects that came twice,
+    but not with the same bytes.
+    """
+
+    folder: Path
+    study_instance_uid: str
+    spend: Callable[[int], None] = lambda _: None
+    received: dict[str, Received] = field(default_factory=dict)
+    oddities: Counter[str] = field(default_factory=Counter)
+    differing: set[str] = field(default_factory=set)
+    _waited: set[str] = field(default_factory=set)
+    _parts: int = 0
+
+    def wait_for(self, sop_instance_uids: Iterable[str]) -> None:
+        """Take these from now on."""
+        self._waited.update(sop_instance_uids)
+
+    def missing(self, sop_instance_uids: Iterable[str]) -> tuple[str, ...]:
+        """Which of these have not arrived, in their order."""
+        return tuple(uid for uid in sop_instance_uids if uid not in self.received)
+
+    def is_waiting_for(self, sop_instance_uid: str) -> bool:
+        """Whether an object of that name was asked for."""
+        return sop_instance_uid in self._waited
+
+    def take(
+        self, dataset: bytes, *, sop_class_uid: str, sop_instance_uid: str, syntax: str
+    ) -> bool:
+        """Store a data set as it was sent, behind a file meta of our own; whether it was taken."""
+        if not self.is_waiting_for(sop_instance_uid):
+            self.oddities["were not asked for"] += 1
+            return False
+        self.spend(len(dataset))
+        path = self.new_part()
+        with path.open("xb") as file:
+            file.write(
+                encode_start(
+                    sop_class_uid=sop_class_uid, sop_instance_uid=sop_instance_uid, syntax=syntax
+                )
+            )
+            file.write(dataset)
+        return self.settle(path)
+
+    def new_part(self) -> Path:
+        """A new name for a file that is on its way; `settle` it once it is written."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._parts += 1
+        return self.folder / f"{self._parts}{PART_SUFFIX}"
+
+    def settle(self, path: Path) -> bool:
+        """Keep a file that was written if it is an object that is waited for; else remove it."""
+        size_bytes = path.stat().st_size
+        entry = probe_file(path, size_bytes)[0]
+        uid = entry.header.sop_instance_uid or ""
+        oddity = self._oddity(entry.kind, entry.header)
+        if not oddity and uid in self.received:
+            oddity = "came twice"
+            if _sha256(path) != _sha256(self.received[uid].path):
+                self.differing.add(uid)
+        if oddity:
+            self.oddities[oddity] += 1
+            path.unlink()
+            return oddity == "came twice"
+        kept = path.with_suffix(".dcm")
+        path.rename(kept)
+        self.received[uid] = Received(path=kept, size_bytes=size_bytes, header=entry.header)
+        return True
+
+    def _oddity(self, kind: Kind, header: ObjectHeader) -> str:
+        if kind is not Kind.INSTANCE:
+            return "could not be read"
+        if header.study_instance_uid != self.study_instance_uid:
+            return "are of another study"
+        if not self.is_waiting_for(header.sop_instance_uid or ""):
+            return "were not asked for"
+        return ""
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,64 @@
+"""What a PACS can be asked for, by whatever protocol, and how it can fail.
+
+Passing    it may go well next time: the line broke, the PACS was busy, it sent too little
+PeerError  no study can be had: wrong address, unknown AE title, no permission
+ItemError  this study cannot be had: the PACS refuses it
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipelines.io.answers import Answer
+from pipelines.peers.inbox import Inbox
+
+
+class Passing(Exception):  # noqa: N818  it is no error until it has been tried often enough
+    """What may go well the next time; `is_down` says that nothing answers at all."""
+
+    def __init__(self, reason: str, *, is_down: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_down = is_down
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Objects of one series to be sent; all of it where no SOPInstanceUID is named."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uids: tuple[str, ...] = ()
+    sop_class_uids: tuple[str, ...] = ()
+
+
+class Node(Protocol):
+    """A PACS; each call raises Passing, PeerError or ItemError."""
+
+    def echo(self) -> None:
+        """Return if the PACS lives."""
+        ...
+
+    def find_studies(
+        self, *, accession_number: str | None, study_instance_uid: str | None
+    ) -> tuple[Answer, ...]:
+        """The studies that match, by StudyInstanceUID if given, else by AccessionNumber."""
+        ...
+
+    def find_series(self, study_instance_uid: str) -> tuple[Answer, ...]:
+        """The series of a study."""
+        ...
+
+    def find_instances(
+        self, study_instance_uid: str, series_instance_uid: str, *, in_detail: bool
+    ) -> tuple[Answer, ...]:
+        """The objects of a series; in detail, with what else the PACS knows of each."""
+        ...
+
+    def retrieve(self, requests: Sequence[Request], inbox: Inbox) -> None:
+        """Have the objects sent into the inbox, which takes only what is waited for."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...

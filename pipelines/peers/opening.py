@@ -1,0 +1,66 @@
+"""The archive that the settings name: a folder, or a PACS by one of the ways it can be reached."""
+
+from pathlib import Path
+
+from pipelines.core.errors import PeerError
+from pipelines.core.node_settings import NodeSettings
+from pipelines.core.settings import ExportSettings
+from pipelines.peers.archives import INDEX_NAME, Archive, FolderArchive
+from pipelines.peers.node import Node
+from pipelines.peers.policy import Clock, Policy
+from pipelines.peers.remote import RemoteArchive
+
+SHARED_FOLDER = "pacs"
+"""Where the workers' common limits lie, in the folder that `export` is given as its source."""
+
+
+CLOCK = Clock()
+"""By which waiting is measured."""
+
+
+def open_archive(settings: ExportSettings, *, source: Path, scratch: Path) -> Archive:
+    """The archive that the settings name, for one study.
+
+    `source` is kept from one call to the next, for all workers; `scratch` is this study's own.
+    Raises PeerError where the archive is not there, SettingsError for a wrong address.
+    """
+    if settings.pacs is None:
+        raise PeerError("no archive is named", hint="Set `pacs` under [export] in mosmed.toml.")
+    if isinstance(settings.pacs, str):
+        return _open_remote(settings.pacs, settings, source / SHARED_FOLDER, scratch)
+    return _open_folder(settings.pacs, source / INDEX_NAME)
+
+
+def _open_remote(place: str, settings: ExportSettings, shared: Path, scratch: Path) -> Archive:
+    policy = Policy(settings, shared, CLOCK)
+    node = open_node(place, settings, policy)
+    policy.begin_study()
+    return RemoteArchive(node, policy, scratch)
+
+
+def open_node(place: str, settings: NodeSettings, policy: Policy) -> Node:
+    """The PACS at an address; raises SettingsError, PeerError where its library is missing."""
+    try:
+        from pipelines.peers.association import address_of
+        from pipelines.peers.dimse import DimseNode
+    except ModuleNotFoundError as error:
+        raise PeerError(
+            f"a PACS needs the library {error.name}, which is not installed",
+            hint="Install it: pip install 'mosmed[pacs]'",
+        ) from error
+    return DimseNode(address_of(place), settings, policy.hold)
+
+
+def _open_folder(folder: Path, database: Path) -> FolderArchive:
+    """The folder; raises PeerError where it or its index is not there."""
+    if not folder.is_dir():
+        raise PeerError(
+            f"the archive folder {folder} is not there",
+            hint="Mount it, or name another folder as `pacs` under [export].",
+        )
+    if not database.is_file():
+        raise PeerError(
+            f"the archive folder {folder} has no index yet",
+            hint="Run `mosmed export`: it looks through the folder first.",
+        )
+    return FolderArchive(folder, database)
