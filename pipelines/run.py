@@ -65,7 +65,8 @@ class Run:
         """What `select` would draw; writes nothing."""
         assert self.settings.anonymize.key is not None
         pseudonyms = Pseudonyms(read_key(self.settings.anonymize.key))
-        made, unreadable = selection.draw(self.settings.select, pseudonyms)
+        private = self.workspace.private
+        made, unreadable = selection.draw(self.settings.select, pseudonyms, private)
         return Drawn(candidates=made.candidates, flow=made.flow, unreadable=unreadable, is_new=True)
 
     def advance(self, stages: Collection[str]) -> None:

@@ -8,35 +8,44 @@ as likely as any other, however many studies there are of him.
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
 
+from pipelines.core.codec import from_jsonable
+from pipelines.core.frame import IDENTIFIED, IN, Fates, Frame
 from pipelines.core.identity import Candidate, Pseudonyms, RisRow
 from pipelines.core.inclusion import (
-    UNKNOWN_IDENTITY,
+    ONE_STUDY,
     Rule,
+    Rules,
     identifying_values,
-    identity_fault,
     numbers,
     patient_key,
-    refuse_bad_settings,
-    row_rules,
     study_number,
 )
 from pipelines.core.model import Category, Decision
 from pipelines.core.readings import final_category, told
 from pipelines.core.settings import SelectSettings
+from pipelines.io.spool import Spool
 
 VERSION: int = 1
 
 ALL = "all"
 """The name of the one group of places there is without a quota."""
 RANK_BITS = 63
-ONE_STUDY = "one_study_per_patient"
+NO_GROUP = -1
 DRAW = "draw"
-DATA = attrgetter(*(name for name in RisRow.__dataclass_fields__ if name != "row"))
+FIELDS = tuple(RisRow.__dataclass_fields__)
+VALUES = attrgetter(*FIELDS)
+CATEGORY = FIELDS.index("category")
+CONFLICTING = "other rows of the same study say something else"
+REPEATED = "the same as an earlier row"
+LATER = "the patient has an earlier eligible study"
+HIGHER = "eligible, but of a higher rank than those drawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,61 +73,82 @@ class RowExcluded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FramePlace:
+    """A study that could be drawn: its number, rank and category. It carries identity."""
+
+    rank: int
+    study_number: str
+    category: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """The studies drawn and the reserves, in rank order, and what became of every other row.
 
     The flow begins with the rows read and ends with the draw: what it excludes is eligible, but
-    has a higher rank. So rows read = all excluded + candidates.
+    has a higher rank. So rows read = all excluded + candidates. The frame is what was drawn from;
+    it and the rows left out may be many: they are read from a file each time they are asked for.
     """
 
     candidates: tuple[Candidate, ...]
     flow: tuple[FlowStep, ...]
-    excluded: tuple[RowExcluded, ...]
+    excluded: Iterable[RowExcluded]
+    frame: Iterable[FramePlace] = ()
 
 
-@dataclass(slots=True)
-class _Frame:
-    """The rows still in, and the account of those that are not."""
+class _Kept(NamedTuple):
+    """What is kept of a row on the disk: `values` only of one that no rule leaves out by itself."""
 
-    rows: list[RisRow]
-    flow: list[FlowStep]
-    excluded: list[RowExcluded]
-
-    def close(self, rule: str, remaining: list[RisRow], *, unknown: int = 0) -> None:
-        gone = len(self.rows) - len(remaining)
-        step = FlowStep(rule=rule, excluded=gone, unknown=unknown, remaining=len(remaining))
-        self.flow.append(step)
-        self.rows = remaining
-
-    def exclude(self, row: RisRow, rule: str, value: str, reason: str) -> None:
-        self.excluded.append(
-            RowExcluded(
-                row=row.row,
-                accession_number=row.accession_number,
-                rule=rule,
-                value=value,
-                reason=reason,
-            )
-        )
+    row: int
+    accession_number: str | None
+    number: str
+    study_date: str
+    value: str
+    reason: str
+    values: list[object] | None
 
 
-def draw(rows: Iterable[RisRow], settings: SelectSettings, pseudonyms: Pseudonyms) -> Selection:
+def draw(
+    rows: Iterable[RisRow],
+    settings: SelectSettings,
+    pseudonyms: Pseudonyms,
+    *,
+    scratch: Path | None = None,
+) -> Selection:
     """Apply the rules in their order, rank who is left, and take the first of them.
 
-    Raises SettingsError for a rule, a category or a number that cannot be meant.
+    The rows come once. What has to be kept of them lies, where it is much, in a nameless file in
+    `scratch`. Raises SettingsError for a rule, a category or a number that cannot be meant.
     """
-    refuse_bad_settings(settings)
-    rules = row_rules(settings)
-    frame = _Frame(sorted(rows, key=attrgetter("row")), [], [])
-    frame.close("read", frame.rows)
-    for name in settings.rules:
-        if name == "identified":
-            _keep_identified(frame)
-        elif name == ONE_STUDY:
-            _keep_earliest(frame)
-        else:
-            _keep_those_in(frame, rules[name])
-    return _take_first(frame, settings, rules, pseudonyms)
+    rules, spool = Rules.of(settings), Spool(scratch)
+    frame = _judge_all(rows, settings, rules, spool)
+    fates = frame.settle(rules.one_study_at, lambda asked: _numbers_of(spool, asked))
+    drawn = frozenset(frame.drawn(fates, list(_with_reserves(settings).values())).tolist())
+    return Selection(
+        candidates=_candidates(spool, drawn, rules, pseudonyms),
+        flow=_flow(frame, fates, rules, len(drawn)),
+        excluded=_LeftOut(spool, fates, rules.names, drawn),
+        frame=_InFrame(spool, fates),
+    )
+
+
+def redraw(frame: Iterable[FramePlace], settings: SelectSettings) -> tuple[FramePlace, ...]:
+    """The draw once more, from its frame alone: who was drawn, in rank order."""
+    free = _with_reserves(settings)
+    taken = []
+    for place in sorted(frame, key=attrgetter("rank", "study_number")):
+        group = place.category if settings.quota else ALL
+        if free.get(group, 0) > 0:
+            free[group] -= 1
+            taken.append(place)
+    return tuple(taken)
+
+
+def rank_of(number: str, seed: str) -> int:
+    """The first 63 bits of HMAC-SHA256: a number of the study alone, that stays if others come."""
+    key = seed.encode("utf-8", "surrogatepass")
+    digest = hmac.digest(key, number.encode("utf-8", "surrogatepass"), "sha256")
+    return int.from_bytes(digest[:8], "big") >> (64 - RANK_BITS)
 
 
 def admitted(
@@ -148,120 +178,132 @@ def shortfall(taken: Iterable[Candidate], settings: SelectSettings) -> dict[str,
     }
 
 
-def _keep_those_in(frame: _Frame, rule: Rule) -> None:
-    remaining = []
-    unknown = 0
-    for row in frame.rows:
-        value, is_in = rule.judge(row)
-        unknown += is_in is None
-        if is_in or (is_in is None and not rule.excludes_unknown):
-            remaining.append(row)
-        else:
-            reason = "unknown" if is_in is None else rule.reason
-            frame.exclude(row, rule.name, value, reason)
-    frame.close(rule.name, remaining, unknown=unknown)
+# --- reading the rows, once
 
 
-# --- the rules that look at several rows
-
-
-def _keep_identified(frame: _Frame) -> None:
-    """Keep the rows that say which study and which patient, each study once.
-
-    A study is known by its accession number and by its UID: rows that share one of them must
-    agree in everything, or nobody can say which of them is right.
-    """
-    known = [(row, numbers(row)) for row in frame.rows]
-    faults = [identity_fault(row, named) for row, named in known]
-    first, conflicting = _same_studies(
-        pair for pair, fault in zip(known, faults, strict=True) if not fault
-    )
-    remaining = []
-    for (row, named), fault in zip(known, faults, strict=True):
-        if fault:
-            reason = fault
-        elif not conflicting.isdisjoint(named):
-            reason = "other rows of the same study say something else"
-        elif first[named[0]] is not row:
-            reason = "the same as an earlier row"
-        else:
-            remaining.append(row)
-            continue
-        frame.exclude(row, "identified", named[0] if named else "", reason)
-    unknown = sum(fault in UNKNOWN_IDENTITY for fault in faults)
-    frame.close("identified", remaining, unknown=unknown)
-
-
-def _same_studies(
-    known: Iterable[tuple[RisRow, Sequence[str]]],
-) -> tuple[dict[str, RisRow], set[str]]:
-    """The first row of each number, and the numbers whose rows differ."""
-    first: dict[str, RisRow] = {}
-    conflicting = set()
-    for row, named in known:
-        for number in named:
-            other = first.setdefault(number, row)
-            if other is not row and DATA(other) != DATA(row):
-                conflicting.add(number)
-    return first, conflicting
-
-
-def _keep_earliest(frame: _Frame) -> None:
-    """Keep of each patient the earliest study; of one day, the one with the lowest number."""
-    earliest: dict[str, tuple[date, str]] = {}
-    ages = [
-        (patient_key(row), (row.study_date or date.max, study_number(row))) for row in frame.rows
-    ]
-    for patient, age in ages:
-        earliest[patient] = min(age, earliest.get(patient, age))
-    remaining = []
-    for row, (patient, age) in zip(frame.rows, ages, strict=True):
-        if earliest[patient] == age:
-            remaining.append(row)
-        else:
+def _judge_all(
+    rows: Iterable[RisRow], settings: SelectSettings, rules: Rules, spool: Spool
+) -> Frame:
+    """Judge each row by itself, and keep what decides about it."""
+    frame, groups = Frame(), {group: at for at, group in enumerate(_places(settings))}
+    for row in rows:
+        named, patient = numbers(row), patient_key(row)
+        number = named[0] if named else ""
+        fate = rules.judged(row, named, patient)
+        frame.add(row.row, rule=fate.rule, unknown=fate.unknown)
+        value, day, values = fate.value, "", None
+        if fate.rule != IDENTIFIED:
+            frame.name(named, hash(VALUES(row)[1:]))
+        if rules.lets_compete(fate):
             day = str(row.study_date or "")
-            frame.exclude(row, ONE_STUDY, day, "the patient has an earlier eligible study")
-    unknown = sum(row.study_date is None for row in frame.rows)
-    frame.close(ONE_STUDY, remaining, unknown=unknown)
+            frame.compete(patient, row.study_date or date.max)
+        if fate.rule == IN:
+            rank = rank_of(number, settings.seed)
+            frame.rank(rank, groups.get(_group(row.category, settings), NO_GROUP))
+            value, values = str(rank), VALUES(row)
+        spool.append((row.row, row.accession_number, number, day, value, fate.reason, values))
+    return frame
 
 
-# --- the draw
+def _numbers_of(spool: Spool, rows: Collection[int]) -> dict[int, str]:
+    """The numbers of the studies of these rows."""
+    return {
+        at: _Kept(*spool.record(line)).number for at, line in enumerate(spool.lines()) if at in rows
+    }
 
 
-def _take_first(
-    frame: _Frame, settings: SelectSettings, rules: Mapping[str, Rule], pseudonyms: Pseudonyms
-) -> Selection:
-    # each category has all the reserves: in proportion, a rare one would have next to none
-    places = Counter({group: n + settings.reserves for group, n in _places(settings).items() if n})
-    seed = settings.seed.encode("utf-8", "surrogatepass")
-    ranked = sorted((_rank(seed, row), study_number(row), row) for row in frame.rows)
-    drawn, candidates = [], []
-    for rank, _, row in ranked:
-        group = _group(row.category, settings)
-        if places[group] > 0:
-            places[group] -= 1
-            drawn.append(row)
-            passed = (*(_decision(name, row, rules) for name in settings.rules), *_read(row))
-            candidates.append(_candidate(row, rank, passed, pseudonyms))
-        else:
-            frame.exclude(row, DRAW, str(rank), "eligible, but of a higher rank than those drawn")
-    frame.close(DRAW, drawn)
-    excluded = sorted(frame.excluded, key=attrgetter("row"))
-    return Selection(candidates=tuple(candidates), flow=tuple(frame.flow), excluded=tuple(excluded))
+# --- what the draw has come to
 
 
-def _rank(seed: bytes, row: RisRow) -> int:
-    """The first 63 bits of HMAC-SHA256: a number of the study alone, that stays if others come."""
-    digest = hmac.digest(seed, study_number(row).encode("utf-8", "surrogatepass"), "sha256")
-    return int.from_bytes(digest[:8], "big") >> (64 - RANK_BITS)
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """The rows that are not drawn, each with the first rule that leaves it out."""
+
+    spool: Spool
+    fates: Fates
+    names: tuple[str, ...]
+    drawn: Collection[int]
+
+    def __iter__(self) -> Iterator[RowExcluded]:
+        for at, record in enumerate(self.spool):
+            if at not in self.drawn:
+                yield self._excluded(at, _Kept(*record))
+
+    def _excluded(self, at: int, kept: _Kept) -> RowExcluded:
+        rule = int(self.fates.rule[at])
+        value, reason = kept.value, kept.reason
+        if rule == IN:
+            reason = HIGHER
+        elif self.fates.is_conflicting[at] or self.fates.is_repeated[at]:
+            value = kept.number
+            reason = CONFLICTING if self.fates.is_conflicting[at] else REPEATED
+        elif self.names[rule] == ONE_STUDY:
+            value, reason = kept.study_date, LATER
+        return RowExcluded(
+            row=kept.row,
+            accession_number=kept.accession_number,
+            rule=DRAW if rule == IN else self.names[rule],
+            value=value,
+            reason=reason,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _InFrame:
+    """What the draw was made from."""
+
+    spool: Spool
+    fates: Fates
+
+    def __iter__(self) -> Iterator[FramePlace]:
+        for fate, line in zip(self.fates.rule, self.spool.lines(), strict=True):
+            if fate == IN:
+                kept = _Kept(*self.spool.record(line))
+                assert kept.values is not None
+                yield FramePlace(
+                    rank=int(kept.value),
+                    study_number=kept.number,
+                    category=str(kept.values[CATEGORY] or ""),
+                )
 
 
 def _places(settings: SelectSettings) -> dict[str, int]:
     return dict(settings.quota) or {ALL: settings.studies}
 
 
+def _with_reserves(settings: SelectSettings) -> dict[str, int]:
+    # each category has all the reserves: in proportion, a rare one would have next to none
+    return {group: n + settings.reserves if n else 0 for group, n in _places(settings).items()}
+
+
 def _group(category: Category | None, settings: SelectSettings) -> str:
     return (category or "") if settings.quota else ALL
+
+
+def _flow(frame: Frame, fates: Fates, rules: Rules, drawn: int) -> tuple[FlowStep, ...]:
+    remaining = len(fates.rule)
+    steps = [FlowStep(rule="read", excluded=0, unknown=0, remaining=remaining)]
+    for at, name in enumerate(rules.names):
+        excluded, unknown = frame.counts(fates, at)
+        remaining -= excluded
+        steps.append(FlowStep(rule=name, excluded=excluded, unknown=unknown, remaining=remaining))
+    last = FlowStep(rule=DRAW, excluded=remaining - drawn, unknown=0, remaining=drawn)
+    return (*steps, last)
+
+
+def _candidates(
+    spool: Spool, drawn: Collection[int], rules: Rules, pseudonyms: Pseudonyms
+) -> tuple[Candidate, ...]:
+    """Those that are drawn, in rank order."""
+    found = []
+    for at, line in enumerate(spool.lines()):
+        if at in drawn:
+            kept = _Kept(*spool.record(line))
+            assert kept.values is not None
+            row = from_jsonable(RisRow, dict(zip(FIELDS, kept.values, strict=True)))
+            passed = (*(_decision(name, row, rules.rows) for name in rules.names), *_read(row))
+            found.append(_candidate(row, int(kept.value), passed, pseudonyms))
+    return tuple(sorted(found, key=lambda one: (one.rank, one.public_id)))
 
 
 def _candidate(

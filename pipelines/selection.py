@@ -2,8 +2,9 @@
 
 import csv
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pipelines.chain import SELECT
 from pipelines.core.codec import canonical_json, digest, from_jsonable, to_jsonable
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Candidate, Pseudonyms
+from pipelines.core.inclusion import study_number
 from pipelines.core.model import Sex
 from pipelines.core.settings import SelectSettings
 from pipelines.forgetting import forgotten
@@ -20,11 +22,15 @@ from pipelines.io.workbook import Sheet, write_workbook
 from pipelines.io.workspace import Workspace, is_whole, seal, swap_in
 from pipelines.peers.readings import open_readings, with_readings
 from pipelines.peers.ris import open_ris
-from pipelines.select import FlowStep, RowExcluded, Selection
+from pipelines.select import FlowStep, FramePlace, RowExcluded, Selection
 from pipelines.standing import settings_digest
 from pipelines.versions import library_versions
 
 NAME = "selection"
+EXCLUDED, FRAME = "excluded.csv", "frame.csv"
+PLACE = ("rank", "study_number")
+WHOLE = ("row", "rank")
+"""The columns of whole numbers in both tables."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +43,16 @@ class Drawn:
     is_new: bool = False
 
 
-def draw(settings: SelectSettings, pseudonyms: Pseudonyms) -> tuple[Selection, dict[str, int]]:
-    """Read the RIS and draw, writing nothing; with how many cells of a column are unreadable."""
+def draw(
+    settings: SelectSettings, pseudonyms: Pseudonyms, scratch: Path
+) -> tuple[Selection, dict[str, int]]:
+    """Read the RIS and draw; with how many cells of a column are unreadable.
+
+    Nothing is left in `scratch`: what is too much for memory lies there in a nameless file.
+    """
     source, readings = open_ris(settings), open_readings(settings)
     rows = with_readings(source.rows(), readings, pseudonyms)
-    drawn = select.draw(rows, settings, pseudonyms)
+    drawn = select.draw(rows, settings, pseudonyms, scratch=scratch)
     return drawn, {**source.unreadable, **readings.unreadable}
 
 
@@ -53,7 +64,7 @@ def ensure(workspace: Workspace, settings: SelectSettings, key: bytes) -> Drawn:
     entry = ledger.get(NAME)
     if _holds(entry, fingerprint, folder / NAME):
         return load(workspace)
-    selection, unreadable = draw(settings, Pseudonyms(key))
+    selection, unreadable = draw(settings, Pseudonyms(key), workspace.private)
     selection = _blanked(selection, forgotten(workspace))
     _record(workspace, ledger, fingerprint, (selection, unreadable))
     return Drawn(
@@ -92,45 +103,59 @@ def blank(workspace: Workspace) -> bool:
     if not names or entry is None or not (folder / NAME).is_dir():
         return False
     drawn = load(workspace)
-    with (folder / NAME / "excluded.csv").open(encoding="utf-8", newline="") as file:
-        excluded = tuple(
-            RowExcluded(**{**row, "row": int(row["row"])})  # type: ignore[arg-type]
-            for row in csv.DictReader(file)
-        )
-    before = Selection(candidates=drawn.candidates, flow=drawn.flow, excluded=excluded)
-    after = _blanked(before, names)
-    if after == before:
+    if not any(c.public_id in names and _has_identity(c) for c in drawn.candidates):
         return False
+    before = Selection(
+        candidates=drawn.candidates,
+        flow=drawn.flow,
+        excluded=_Rows(folder / NAME / EXCLUDED, RowExcluded),
+        frame=_Rows(folder / NAME / FRAME, FramePlace),
+    )
+    after = _blanked(before, names)
     _record(workspace, ledger, entry.fingerprint, (after, drawn.unreadable))
     return True
 
 
+def _has_identity(candidate: Candidate) -> bool:
+    return bool(candidate.patient_key or candidate.accession_number or candidate.study_instance_uid)
+
+
 def _blanked(selection: Selection, names: Collection[str]) -> Selection:
     """The selection without the identity of these studies: they keep their places, and are out."""
-    gone = {c.accession_number for c in selection.candidates if c.public_id in names} - {None}
+    gone = [candidate for candidate in selection.candidates if candidate.public_id in names]
+    accessions = {candidate.accession_number for candidate in gone} - {None}
+    studies = {study_number(candidate) for candidate in gone}
     return replace(
         selection,
         candidates=tuple(
-            Candidate(
-                public_id=candidate.public_id,
-                rank=candidate.rank,
-                patient_key="",
-                accession_number=None,
-                study_instance_uid=None,
-                category=candidate.category,
-                patient_age_years=None,
-                patient_sex=Sex.OTHER,
-                expected_instances=None,
-                identifying_values=(),
-            )
-            if candidate.public_id in names
-            else candidate
+            _nobody(candidate) if candidate.public_id in names else candidate
             for candidate in selection.candidates
         ),
-        excluded=tuple(
-            replace(row, accession_number=None, value="") if row.accession_number in gone else row
+        excluded=(
+            replace(row, accession_number=None, value="")
+            if row.accession_number in accessions
+            else row
             for row in selection.excluded
         ),
+        frame=(
+            replace(place, study_number="") if place.study_number in studies else place
+            for place in selection.frame
+        ),
+    )
+
+
+def _nobody(candidate: Candidate) -> Candidate:
+    return Candidate(
+        public_id=candidate.public_id,
+        rank=candidate.rank,
+        patient_key="",
+        accession_number=None,
+        study_instance_uid=None,
+        category=candidate.category,
+        patient_age_years=None,
+        patient_sex=Sex.OTHER,
+        expected_instances=None,
+        identifying_values=(),
     )
 
 
@@ -161,7 +186,7 @@ def _record(
 
 def left_out(workspace: Workspace, name: str) -> dict[str, str] | None:
     """The row of the RIS that a rule left out, by its accession number or row number."""
-    path = workspace.stage(SELECT, private=True) / NAME / "excluded.csv"
+    path = workspace.stage(SELECT, private=True) / NAME / EXCLUDED
     if not path.exists():
         return None
     with path.open(encoding="utf-8", newline="") as file:
@@ -180,6 +205,29 @@ def _holds(entry: Entry | None, fingerprint: str, folder: Path) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The records of a table that was written by `_write_rows`, read each time they are asked."""
+
+    path: Path
+    kind: type[Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        with self.path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                yield self.kind(
+                    **{name: int(row[name]) if name in WHOLE else row[name] for name in row}
+                )
+
+
+def _write_rows(path: Path, kind: type[Any], records: Iterable[Any]) -> None:
+    names = [field.name for field in fields(kind)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(map(attrgetter(*names), records))
+
+
 def _load(path: Path, kind: type[Any]) -> tuple[Any, ...]:
     return tuple(from_jsonable(kind, item) for item in json.loads(path.read_bytes()))
 
@@ -188,11 +236,8 @@ def _write(folder: Path, selection: Selection, unreadable: dict[str, int]) -> No
     (folder / "unreadable.json").write_text(canonical_json(unreadable), "utf-8")
     (folder / "candidates.json").write_text(canonical_json(selection.candidates), "utf-8")
     (folder / "flow.json").write_text(canonical_json(selection.flow), "utf-8")
-    with (folder / "excluded.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("row", "accession_number", "rule", "value", "reason"))
-        for row in selection.excluded:
-            writer.writerow((row.row, row.accession_number, row.rule, row.value, row.reason))
+    _write_rows(folder / EXCLUDED, RowExcluded, selection.excluded)
+    _write_rows(folder / FRAME, FramePlace, sorted(selection.frame, key=attrgetter(*PLACE)))
     write_workbook(folder / "selection.xlsx", _sheets(selection))
 
 

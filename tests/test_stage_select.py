@@ -3,9 +3,11 @@
 import csv
 import hashlib
 import hmac
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
+from operator import attrgetter
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,10 @@ from hypothesis import strategies as st
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Candidate, Pseudonyms, RisRow
+from pipelines.core.inclusion import row_rules
 from pipelines.core.model import Category, Sex
 from pipelines.core.settings import SELECTION_RULES, SelectSettings
+from pipelines.io.spool import IN_MEMORY_BYTES
 from pipelines.peers.ris import open_ris
 from pipelines.select import admitted, draw, shortfall
 
@@ -77,7 +81,12 @@ def passing(number, **changes):
 
 
 def select(rows, **changes):
-    return draw(rows, SelectSettings(**changes), KEY)
+    """The draw, with the rows left out and the frame as they can be compared."""
+    drawn = draw(rows, SelectSettings(**changes), KEY)
+    excluded = tuple(sorted(drawn.excluded, key=attrgetter("row")))
+    return replace(
+        drawn, excluded=excluded, frame=tuple(sorted(drawn.frame, key=attrgetter("rank")))
+    )
 
 
 def numbers(selection):
@@ -302,6 +311,60 @@ def test_no_patient_and_no_study_is_drawn_twice(rows):
     assert len(set(numbers(selection))) == len(selection.candidates)
     assert len({each.patient_key for each in selection.candidates}) == len(selection.candidates)
     assert len({each.public_id for each in selection.candidates}) == len(selection.candidates)
+
+
+def by_hand(rows, limits):
+    """Who is in the frame, worked out with all rows in memory: an oracle for the draw."""
+    first, conflicting = {}, set()
+    rules = {name: rule for name, rule in row_rules(limits).items() if name in limits.rules}
+    left = [row for row in rows if "*" not in row.accession_number]
+    for row in left:
+        known = first.setdefault(row.accession_number, row)
+        if replace(known, row=0) != replace(row, row=0):
+            conflicting.add(row.accession_number)
+    left = [row for row in left if first[row.accession_number] is row]
+    left = [row for row in left if row.accession_number not in conflicting]
+    for name in limits.rules[1:]:
+        if name == "one_study_per_patient":
+            earliest = {}
+            by_age = sorted(
+                left, key=lambda row: (row.study_date or date.max, row.accession_number)
+            )
+            for row in by_age:
+                earliest.setdefault(row.patient_id, row)
+            left = [row for row in left if earliest[row.patient_id] is row]
+        else:
+            verdicts = [rules[name].judge(row)[1] for row in left]
+            out = {False, None} if rules[name].excludes_unknown else {False}
+            left = [row for row, said in zip(left, verdicts, strict=True) if said not in out]
+    return {row.accession_number for row in left}
+
+
+@settings(deadline=None)
+@given(rows=cohorts(), at=st.integers(1, len(SELECTION_RULES) - 1))
+def test_who_can_be_drawn_is_who_a_draw_in_memory_finds_wherever_the_last_rule_stands(rows, at):
+    rules = [name for name in SELECTION_RULES if name != "one_study_per_patient"]
+    rules.insert(at, "one_study_per_patient")
+    limits = SelectSettings(rules=tuple(rules))
+
+    frame = select(rows, rules=tuple(rules)).frame
+
+    assert {place.study_number for place in frame} == by_hand(rows, limits)
+
+
+def test_a_million_rows_are_not_held_in_memory(tmp_path):
+    rows = 20_000
+    stream = (passing(at, patient_name="П" * 200) for at in range(rows))
+
+    tracemalloc.start()
+    drawn = draw(stream, SelectSettings(studies=5, reserves=5), KEY, scratch=tmp_path)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert sum(1 for _ in drawn.excluded) == rows - 10
+    # What is kept of a row in memory, and the spool until it goes to the disk
+    assert peak_bytes < rows * 400 + 2 * IN_MEMORY_BYTES
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- chance

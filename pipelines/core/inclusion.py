@@ -5,15 +5,16 @@ Each rule knows three answers, in, out and unknown: an unknown saturation is not
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipelines.core.errors import SettingsError
-from pipelines.core.identity import RisRow
+from pipelines.core.frame import IDENTIFIED, IN
+from pipelines.core.identity import Candidate, RisRow
 from pipelines.core.model import Category, Sex
 from pipelines.core.readings import final_category
 from pipelines.core.settings import SELECTION_RULES, SelectSettings
@@ -27,8 +28,10 @@ WILDCARD = re.compile(r"[*?\\\x00-\x1f]")
 """What a PACS takes for a pattern or for two values (PS3.4 C.2.2.2), so never a key to ask with."""
 NO_STUDY = "no accession number and no StudyInstanceUID"
 NO_PATIENT = "no PatientID, nor both name and day of birth"
+ONE_STUDY = "one_study_per_patient"
 UNKNOWN_IDENTITY = (NO_STUDY, NO_PATIENT)
 NAME_PARTS = re.compile(rf"[^\W\d_]{{{SEARCHABLE_CHARACTERS},}}")
+VERDICTS_REMEMBERED = 1 << 16
 WORDS_OF = {
     "modality": "modalities",
     "body_part": "body_parts",
@@ -50,6 +53,58 @@ class Rule:
     reason: str
     judge: Callable[[RisRow], Verdict]
     excludes_unknown: bool
+
+
+class Fate(NamedTuple):
+    """What a row comes to by itself: the place of the rule that leaves it out, or IN; and why.
+
+    `unknown` has a bit for each rule that met an unknown value, by the rule's place.
+    """
+
+    rule: int
+    value: str = ""
+    reason: str = ""
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of a draw in their order; `rows` are those that look at one row alone."""
+
+    names: tuple[str, ...]
+    rows: Mapping[str, Rule]
+    in_order: tuple[tuple[int, Rule], ...]
+    one_study_at: int | None
+
+    @classmethod
+    def of(cls, settings: SelectSettings) -> "Rules":
+        """The rules that the settings name; raises SettingsError where they cannot be meant."""
+        refuse_bad_settings(settings)
+        names, rows = settings.rules, row_rules(settings)
+        in_order = tuple((at, rows[name]) for at, name in enumerate(names) if name in rows)
+        return cls(names, rows, in_order, names.index(ONE_STUDY) if ONE_STUDY in names else None)
+
+    def judged(self, row: RisRow, known: Sequence[str], patient: str) -> Fate:
+        """What a row comes to by itself, its study's numbers and its patient's key being known."""
+        if fault := identity_fault(known, patient):
+            number = known[0] if known else ""
+            unknown = int(fault in UNKNOWN_IDENTITY) << IDENTIFIED
+            return Fate(rule=IDENTIFIED, value=number, reason=fault, unknown=unknown)
+        at = self.one_study_at
+        unknown = 0 if at is None or row.study_date is not None else 1 << at
+        for place, rule in self.in_order:
+            value, is_in = rule.judge(row)
+            if is_in is None:
+                unknown |= 1 << place
+            if not is_in and (is_in is not None or rule.excludes_unknown):
+                reason = "unknown" if is_in is None else rule.reason
+                return Fate(rule=place, value=value, reason=reason, unknown=unknown)
+        return Fate(rule=IN, unknown=unknown)
+
+    def lets_compete(self, fate: Fate) -> bool:
+        """Whether such a row comes to the rule of one study per patient."""
+        at = self.one_study_at
+        return at is not None and (fate.rule == IN or fate.rule > at)
 
 
 def row_rules(settings: SelectSettings) -> dict[str, Rule]:
@@ -85,19 +140,18 @@ def row_rules(settings: SelectSettings) -> dict[str, Rule]:
 def _valued(name: str, is_in: Callable[[Any], bool]) -> Callable[[RisRow], Verdict]:
     value_of = attrgetter(name)
 
-    def judge(row: RisRow) -> Verdict:
-        value = value_of(row)
+    @lru_cache(maxsize=VERDICTS_REMEMBERED)
+    def verdict(value: Any) -> Verdict:
         if value is None:
             return "", None
         return f"{value:g}" if isinstance(value, float) else str(value), is_in(value)
 
-    return judge
+    return lambda row: verdict(value_of(row))
 
 
 def _worded(name: str, words: Sequence[str]) -> Callable[[RisRow], Verdict]:
     begins = re.compile("|".join(_beginning(word.strip()) for word in words if word.strip()))
-    is_in = lru_cache(maxsize=4096)(lambda text: begins.search(fold(text)) is not None)
-    return _valued(name, is_in)
+    return _valued(name, lambda text: begins.search(fold(text)) is not None)
 
 
 def _beginning(word: str) -> str:
@@ -124,7 +178,7 @@ def _not_pregnant(row: RisRow) -> Verdict:
 # --- names of studies and patients
 
 
-def study_number(row: RisRow) -> str:
+def study_number(row: RisRow | Candidate) -> str:
     """What the study is called to be ranked and named: the accession number, else the UID."""
     return canonical(row.accession_number) or canonical(row.study_instance_uid)
 
@@ -143,13 +197,13 @@ def numbers(row: RisRow) -> tuple[str, ...]:
     return tuple(filter(None, both))
 
 
-def identity_fault(row: RisRow, known: Sequence[str]) -> str:
-    """Why a row with these numbers does not say which study of whom it is; empty if it does."""
+def identity_fault(known: Sequence[str], patient: str) -> str:
+    """Why these numbers and this patient's key do not say which study of whom; empty if they do."""
     if not known:
         return NO_STUDY
     if any(map(WILDCARD.search, known)):
         return "the number holds a character that asks for many studies"
-    return "" if patient_key(row) else NO_PATIENT
+    return "" if patient else NO_PATIENT
 
 
 def canonical(value: str | None) -> str:

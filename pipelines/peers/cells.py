@@ -43,6 +43,7 @@ YMD = re.compile(r"(\d{4})([-./]?)(\d{1,2})\2(\d{1,2})(?:[ T].*|\d{4}|\d{6})?")
 DMY = re.compile(r"(\d{1,2})([-./])(\d{1,2})\2(\d{4})(?:[ T,].*)?")
 EXCEL_DAY = re.compile(r"(\d{5})(?:\.\d+)?")
 FORMULA_TEXT = re.compile(r'="(.*)"', re.DOTALL)
+UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 AGE = re.compile(r"(\d{1,3})(?:[.,]\d+)? ?([a-zа-я]*)\.?")
 PERCENT = re.compile(r"(\d{1,3}(?:[.,]\d+)?) ?%?")
 COUNT = re.compile(r"(\d{1,6})(?:[.,]0+)?")
@@ -65,14 +66,15 @@ AGE_UNITS |= dict.fromkeys(_spellings("d|day|days|д|дн|дней|день|дн
 
 def text(words: str) -> str | None:
     """The text itself; a spreadsheet's ="0012" is 0012."""
-    formula = FORMULA_TEXT.fullmatch(words)
-    return unicodedata.normalize("NFC", formula[1].strip() if formula else words) or None
+    if words.startswith("=") and (formula := FORMULA_TEXT.fullmatch(words)):
+        words = formula[1].strip()
+    return (words if words.isascii() else unicodedata.normalize("NFC", words)) or None
 
 
 def uid(words: str) -> str | None:
     """A UID: digits and dots, at most 64 (PS3.5 9.1)."""
     found = text(words) or ""
-    is_uid = len(found) <= MAXIMUM_UID_CHARACTERS and re.fullmatch(r"[0-9]+(\.[0-9]+)+", found)
+    is_uid = len(found) <= MAXIMUM_UID_CHARACTERS and UID.fullmatch(found)
     return found if is_uid else None
 
 

@@ -91,6 +91,8 @@ def with_readings(
 
     A study without any reading keeps the category that the RIS gives.
     """
+    if not readings.by_study:
+        yield from rows
     for row in rows:
         read = readings.pseudonymous(row.accession_number, names)
         yield replace(row, readings=read, category=final_category(read)[0]) if read else row
