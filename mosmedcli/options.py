@@ -1,7 +1,6 @@
 """What the commands share: the workspace they work in, and the options each of them has."""
 
 import functools
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -86,18 +85,20 @@ class Session:
     @contextmanager
     def run(self) -> "Iterator[Run]":
         """A run on the locked workspace, with its progress on stderr and its log in private/."""
-        from mosmedcli.progress import Progress
+        from mosmedcli.progress import make_progress
         from pipelines.run import Run
 
         workspace = self.workspace()
         settings = self.settings(workspace)
-        with workspace.locked(), _logging_to(workspace.log), Progress() as progress:
+        with workspace.locked(), _logging_to(workspace.log), make_progress() as progress:
             yield Run(workspace, settings, progress, jobs=self.jobs)
 
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """Log to a file that only the owner can read."""
+    import logging
+
     path.touch(mode=0o600)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))

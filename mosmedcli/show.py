@@ -14,11 +14,10 @@ from rich.text import Text
 
 from mosmedcli.options import Session
 from pipelines.core.codec import to_jsonable
-from pipelines.core.model import STAGE_NAMES, FolderItem
+from pipelines.core.model import STAGE_NAMES
 from pipelines.core.settings import SelectSettings
 
 if TYPE_CHECKING:  # a command on a plain folder shall not load what the others need
-    from pipelines.plain import FolderReport
     from pipelines.report import Reason, RunReport, StageReport
     from pipelines.selection import Drawn
 
@@ -82,33 +81,6 @@ def plan(session: Session, counts: Mapping[str, int]) -> None:
         click.echo(f"{stage}: {count} studies to do")
     if not counts:
         click.echo("nothing to do")
-
-
-def folder_plan(session: Session, stage: str, items: Sequence[FolderItem]) -> None:
-    """What a dry run over a plain folder found."""
-    if session.as_json:
-        print_json({"stage": stage, "items": {item.name: len(item.files) for item in items}})
-        return
-    for item in items:
-        click.echo(f"{stage}: {item.name} ({len(item.files)} files)")
-
-
-def folder(session: Session, report: FolderReport) -> None:
-    """What a stage has made of a plain folder; ends the command with the exit status."""
-    if session.as_json:
-        print_json({**to_jsonable(report), "exit_status": report.exit_status})
-        sys.exit(report.exit_status)
-    out = console()
-    for excluded in report.excluded:
-        out.print(Text(f"excluded {excluded.public_id}: {excluded.reason}", "yellow"))
-    for failed in report.failed:
-        out.print(Text(f"failed {failed.public_id}: {failed.code}: {failed.message}", "red"))
-        out.print(Text(f"  {failed.hint}", "dim"))
-    counts = (len(report.done), len(report.kept), len(report.excluded), len(report.failed))
-    words = zip(("done", "kept", "excluded", "failed"), counts, strict=True)
-    said = ", ".join(f"{count} {word}" for word, count in words)
-    out.print(f"{report.stage}: {report.found} found: {said}")
-    sys.exit(report.exit_status)
 
 
 def way(session: Session, steps: Sequence[Mapping[str, Any]]) -> None:

@@ -176,21 +176,20 @@ def _run_stage(session: Session, stage: str) -> None:
 def _run_either(
     session: Session, stage: str, pair: tuple[Path | None, Path | None], *, overwrite: bool
 ) -> None:
-    from mosmedcli import show
-
     in_folder, out_folder = pair
     if in_folder is None or out_folder is None:
         refuse_half_a_pair(in_folder, out_folder)
         _run_stage(session, stage)
         return
-    from mosmedcli.progress import Progress
+    from mosmedcli import show_folder
+    from mosmedcli.progress import make_progress
     from pipelines.plain import folder_stage, run_folder
 
     if session.dry_run:
         items = folder_stage(stage).find(in_folder.absolute())
-        show.folder_plan(session, stage, items)
+        show_folder.plan(session, stage, items)
         return
-    with Progress() as progress:
+    with make_progress() as progress:
         report = run_folder(
             folder_stage(stage),
             (in_folder, out_folder),
@@ -199,7 +198,7 @@ def _run_either(
             overwrite=overwrite,
             ended=progress.of_folder(stage),
         )
-    show.folder(session, report)
+    show_folder.report(session, report)
 
 
 def _with_key(session: Session) -> Session:

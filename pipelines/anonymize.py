@@ -13,18 +13,17 @@ from pipelines.core.deid import STRUCTURAL, UNLISTED, Rules, tag_text
 from pipelines.core.errors import DicomError, ItemError, PrivacyError, SettingsError
 from pipelines.core.identity import Exported, Pseudonyms
 from pipelines.core.model import Decision, Deidentified, Excluded, FolderItem, ReaderMask, Sex
+from pipelines.core.profile import profile
 from pipelines.core.settings import AnonymizeSettings
 from pipelines.core.traces import Traces, traces_of
-from pipelines.io.ct_objects import OBJECTIONS, objection, patient_key_of
-from pipelines.io.deidentify import Rewritten
+from pipelines.io.ct_objects import OBJECTIONS, Facts, objection, patient_key_of
+from pipelines.io.engine import OLDEST_AGE_YEARS, Engine, Rewritten
 from pipelines.io.keys import read_key
 from pipelines.io.mask_header import clean_mask
-from pipelines.io.part10 import write_part10
+from pipelines.io.new_file import write_part10
 from pipelines.io.plain_folders import find_series, refusal
 from pipelines.io.profile_options import options_of
-from pipelines.io.recipe import load
-from pipelines.io.rewriter import Facts, Rewriter
-from pipelines.io.rewriting import OLDEST_AGE_YEARS, Engine
+from pipelines.io.rewriter import Rewriter
 
 VERSION: int = 2
 
@@ -66,7 +65,7 @@ def work(
     )
     series = _Series(folder=folder, total=len(files))
     for number, file in enumerate(files, start=1):
-        series.add(file, number, lambda _facts, _name: engine)
+        series.add(file, number, lambda _facts: engine)
     if not series.paths:
         return series.excluded(exported.public_id)
     return Deidentified(
@@ -94,8 +93,8 @@ def work_plain(
         return excluded
     rules, pseudonyms = rules_of(settings), Pseudonyms(_key(settings))
 
-    def engine(facts: Facts, name: str) -> Engine:
-        key = patient_key_of(facts, name=name)
+    def engine(facts: Facts) -> Engine:
+        key = patient_key_of(facts)
         return Engine(
             rules=rules,
             pseudonyms=pseudonyms,
@@ -120,8 +119,16 @@ def work_plain(
 
 
 def rules_of(settings: AnonymizeSettings) -> Rules:
-    """The shipped rules and the user's recipes, compiled; raises SettingsError with file:line."""
-    return load(options_of(settings), settings.recipes)
+    """The shipped rules and the user's recipes, compiled; raises SettingsError with file:line.
+
+    The shipped recipe is what deid's parser makes of it: a test, not every run, proves that.
+    """
+    options = options_of(settings)
+    if not settings.recipes:
+        return profile(options)
+    from pipelines.io.recipe import load
+
+    return load(options, settings.recipes)
 
 
 def explain(settings: AnonymizeSettings) -> tuple[Explained, ...]:
@@ -182,14 +189,14 @@ class _Series:
     _sexes: list[str] = field(default_factory=list)
     _ages: list[str] = field(default_factory=list)
 
-    def add(self, file: Path, number: int, engine_of: Callable[[Facts, str], Engine]) -> None:
+    def add(self, file: Path, number: int, engine_of: Callable[[Facts], Engine]) -> None:
         """De-identify and write one file, or count by which rule it is left out."""
         name = f"file {number} of {self.total}"
         with self._rewriter.open(file, name=name) as opened:
-            if rule := objection(opened.facts, name=name):
+            if rule := objection(opened.facts):
                 self._left_out[rule] += 1
                 return
-            engine = engine_of(opened.facts, name)
+            engine = engine_of(opened.facts)
             rewritten = self._rewriter.rewrite(opened, engine)
             path = self._path(rewritten, engine.patient)
             if engine.known.found_in(path.as_posix().encode()):

@@ -1,14 +1,15 @@
 """A stage on plain folders, without a workspace: IN is read, OUT gets only whole files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Excluded, Failed, FolderItem
-from pipelines.io.workspace import scratch_in, sha256_of, sync_folder
-from pipelines.runner import Result, Task, Workers
+from pipelines.io.workspace import scratch_in, sha256_of, sync_all, sync_folder
+from pipelines.runner import Result, Task, Workers, start_processes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +75,14 @@ def run_folder(
         )
     items = stage.find(in_folder)
     results: dict[str, str | Excluded | Failed] = {}
-    with scratch_in(out_folder) as scratch, Workers(jobs, presence=scratch) as workers:
+    with scratch_in(out_folder) as scratch, _workers(stage, jobs, len(items), scratch) as workers:
         tasks = {
             item.name: Task(
                 public_id=item.name,
                 work=stage.work,
                 arguments=(item, settings),
                 folder=scratch / str(number),
+                is_sealed=False,
             )
             for number, item in enumerate(items)
         }
@@ -89,6 +91,15 @@ def run_folder(
             results[result.public_id] = _settled(result, made, out_folder, overwrite=overwrite)
             ended(len(items), result)
     return _report(stage.name, len(items), results)
+
+
+def _workers(stage: FolderStage, jobs: int, items: int, scratch: Path) -> Workers:
+    """No more workers than there is work: a process of its own takes longer to start than a series.
+
+    What they load first is this stage alone.
+    """
+    start = partial(start_processes, presence=scratch, preload=f"pipelines.{stage.name}")
+    return Workers(max(min(jobs, items), 1), start=start)
 
 
 def _settled(
@@ -102,25 +113,36 @@ def _settled(
 
 def _move(made: Path, out_folder: Path, *, overwrite: bool) -> str | Path:
     """Move finished files into OUT: "done", "kept", or the file that is there and is another."""
-    files = [path for path in sorted(made.rglob("*")) if path.is_file()]
-    places = [out_folder / path.relative_to(made) for path in files]
-    there = [place.exists() for place in places]
-    same = [
-        is_there and sha256_of(path) == sha256_of(place)
-        for path, place, is_there in zip(files, places, there, strict=True)
-    ]
-    if all(same):
-        return "kept"
-    if not overwrite:
-        for place, is_there, is_same in zip(places, there, same, strict=True):
-            if is_there and not is_same:
+    moves = []
+    for path, place in _parts(made, out_folder):
+        if not place.exists():
+            moves.append((path, place))
+        elif not _is_same(path, place):
+            if path.is_dir() or place.is_dir() or not overwrite:
                 return place
-    for path, place in zip(files, places, strict=True):
-        place.parent.mkdir(parents=True, exist_ok=True)
+            moves.append((path, place))
+    if not moves:
+        return "kept"
+    sync_all(made)
+    for path, place in moves:
         path.replace(place)
-    for folder in {place.parent for place in places}:
+    for folder in {place.parent for _, place in moves}:
         sync_folder(folder)
     return "done"
+
+
+def _is_same(path: Path, place: Path) -> bool:
+    return path.is_file() and place.is_file() and sha256_of(path) == sha256_of(place)
+
+
+def _parts(made: Path, place: Path) -> Iterator[tuple[Path, Path]]:
+    """What is moved at once, and where to: files, and whole folders that are not there yet."""
+    for path in sorted(made.iterdir()):
+        target = place / path.name
+        if path.is_dir() and target.is_dir():
+            yield from _parts(path, target)
+        else:
+            yield path, target
 
 
 def _already_there(name: str, place: Path) -> Failed:

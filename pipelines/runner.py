@@ -7,8 +7,6 @@ it had with it. Only the full disk stops everything.
 
 import errno
 import fcntl
-import logging
-import multiprocessing
 import os
 import shutil
 import signal
@@ -16,12 +14,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import CodedError, MosmedError, PrivacyError, WorkspaceError
 from pipelines.core.faults import FAULTS
@@ -29,7 +25,8 @@ from pipelines.core.model import Excluded, Failed
 from pipelines.io.ledger import Outputs
 from pipelines.io.workspace import seal
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:  # loaded only by whoever has more than one thing to do
+    from concurrent.futures import Executor, Future, ProcessPoolExecutor
 
 IN_FLIGHT_PER_JOB = 2
 """Enough that no worker waits, few enough that a stop loses little."""
@@ -40,12 +37,16 @@ WATCH_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One call `work(*arguments, folder)` for one study; `folder` is made for it, empty."""
+    """One call `work(*arguments, folder)` for one study; `folder` is made for it, empty.
+
+    What it makes is synced and digested for the ledger if `is_sealed`, else left to the caller.
+    """
 
     public_id: str
     work: Callable[..., Any]
     arguments: tuple[Any, ...]
     folder: Path
+    is_sealed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def attempt(task: Task) -> Result:
         shutil.rmtree(task.folder, ignore_errors=True)
         task.folder.mkdir(parents=True)
         value = task.work(*task.arguments, task.folder)
-        if not isinstance(value, Excluded):
+        if task.is_sealed and not isinstance(value, Excluded):
             outputs = seal(task.folder)
     except CodedError as error:
         private = isinstance(error, PrivacyError)
@@ -117,7 +118,7 @@ class Workers:
         self,
         jobs: int,
         *,
-        start: Callable[[int], Executor] | None = None,
+        start: "Callable[[int], Executor] | None" = None,
         presence: Path | None = None,
     ) -> None:
         self.jobs = jobs
@@ -139,13 +140,16 @@ class Workers:
         results = map(attempt, tasks) if self.jobs == 1 else self._run_in_pool(iter(tasks))
         for result in results:
             if result.trace:
-                log.error("%s: %s", result.public_id, result.trace)
+                _log_error("%s: %s", result.public_id, result.trace)
             if result.stop:
                 message, hint = result.stop
                 raise WorkspaceError(message, hint=hint)
             yield result
 
     def _run_in_pool(self, tasks: Iterator[Task]) -> Iterator[Result]:
+        from concurrent.futures import FIRST_COMPLETED, wait
+        from concurrent.futures.process import BrokenProcessPool
+
         waiting: dict[Future[Result], Task] = {}
         while True:
             suspects = self._fill(waiting, tasks)
@@ -164,8 +168,10 @@ class Workers:
                 self._stop()
                 yield from map(self._attempt_alone, suspects)
 
-    def _fill(self, waiting: dict[Future[Result], Task], tasks: Iterator[Task]) -> list[Task]:
+    def _fill(self, waiting: "dict[Future[Result], Task]", tasks: Iterator[Task]) -> list[Task]:
         """Hand out tasks until enough are in flight; the one that a broken pool refused."""
+        from concurrent.futures.process import BrokenProcessPool
+
         while len(waiting) < self.jobs * IN_FLIGHT_PER_JOB:
             task = next(tasks, None)
             if task is None:
@@ -178,6 +184,8 @@ class Workers:
 
     def _attempt_alone(self, task: Task) -> Result:
         """Try a task that may have killed a worker in a worker of its own."""
+        from concurrent.futures.process import BrokenProcessPool
+
         with self._start(1) as alone:
             try:
                 return alone.submit(attempt, task).result()
@@ -187,7 +195,7 @@ class Workers:
                     value=_failed(task, "WORKER_DIED", FAULTS["WORKER_DIED"].meaning),
                 )
 
-    def _pool(self) -> Executor:
+    def _pool(self) -> "Executor":
         if self._executor is None:
             self._executor = self._start(self.jobs)
         return self._executor
@@ -198,17 +206,28 @@ class Workers:
             self._executor = None
 
 
-def start_processes(jobs: int, *, presence: Path | None = None) -> ProcessPoolExecutor:
+def start_processes(
+    jobs: int, *, presence: Path | None = None, preload: str = "pipelines.chain"
+) -> "ProcessPoolExecutor":
     """A pool of processes that do not outlive this one by more than a moment.
 
     They hold a shared lock on the folder `presence` for as long as they live, so that whoever comes
-    after a run that was killed can wait for the last of them.
+    after a run that was killed can wait for the last of them. The module `preload` is loaded once.
     """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipelines.chain"])
+    context.set_forkserver_preload([preload])
     return ProcessPoolExecutor(
         jobs, mp_context=context, initializer=_begin_worker, initargs=(os.getpid(), presence)
     )
+
+
+def _log_error(message: str, *values: str) -> None:
+    import logging
+
+    logging.getLogger(__name__).error(message, *values)
 
 
 def _begin_worker(parent: int, presence: Path | None) -> None:

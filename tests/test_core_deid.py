@@ -35,9 +35,9 @@ from pipelines.core.settings import OPTIONS_WITHOUT_ENGINE, AnonymizeSettings
 from pipelines.core.settings_file import load_settings
 from pipelines.core.traces import ENCODINGS, VOCABULARY, traces_of, traces_of_names
 from pipelines.io import recipe
+from pipelines.io.engine import capped_age
 from pipelines.io.profile_options import options_of
 from pipelines.io.recipe_lines import Line
-from pipelines.io.rewriting import capped_age
 
 WORDS = frozenset({"chest", "lung", "b70f"})
 ALL_OPTIONS = [

@@ -4,6 +4,8 @@ import gzip
 import os
 import shutil
 import struct
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -670,3 +672,25 @@ def test_an_echo_in_a_comment_of_compressed_pixels_stops_the_study(tmp_path, set
 
     with pytest.raises(PrivacyError, match="PixelData"):
         run(tmp_path, settings, SeriesSpec(syntax=Syntax.JPEG_LOSSLESS, edit=edit))
+
+
+# --- what it costs
+
+
+def test_what_scanners_write_is_anonymized_without_any_imaging_library(tmp_path, settings):
+    write_series(tmp_path / "in", SeriesSpec(patient_name="Фантомов^Иван"), VOXELS)
+    script = (
+        "import sys; from mosmedcli.main import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "slow = 'pydicom numpy deid pandas rich multiprocessing'.split()\n"
+        "print([name for name in slow if name in sys.modules])"
+    )
+    arguments = ["anonymize", tmp_path / "in", tmp_path / "out", "--key", settings.key]
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[1:] == ["[]"]
+    assert len(list((tmp_path / "out").rglob("*.dcm"))) == len(VOXELS)

@@ -7,7 +7,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -237,6 +236,8 @@ def refuse_bad_settings(settings: SelectSettings) -> None:
 
 def _refuse_stranger(kind: str, name: str, known: Sequence[str]) -> None:
     if name not in known:
+        from difflib import get_close_matches  # a misspelt name is rare, and it loads slowly
+
         near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
         raise SettingsError(
             f"[select] there is no {kind} '{name}'",

@@ -11,8 +11,7 @@ Image IODs decides (PS3.15 E.3.1): Type 1 gets a dummy, Type 2 is blanked, all o
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from importlib.resources import files
-from io import StringIO
+from pathlib import Path
 
 from pipelines.core.deid import (
     BINARY_VRS,
@@ -77,7 +76,8 @@ def _line(target: str, rule: Rule) -> str:
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    yield from csv.DictReader(StringIO(files("pipelines.core").joinpath(name).read_text("utf-8")))
+    with Path(__file__).with_name(name).open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
 
 
 def _tag(text: str) -> int | None:

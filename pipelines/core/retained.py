@@ -9,8 +9,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from importlib.resources import files
-from io import StringIO
+from pathlib import Path
 from typing import TypeAlias
 
 SHIFTED = frozenset(
@@ -89,8 +88,8 @@ def safe_private() -> dict[PrivateKey, PrivateElement]:
 
 
 def _safe_private() -> Iterator[PrivateElement]:
-    text = files("pipelines.core").joinpath("safe-private.csv").read_text("utf-8")
-    for row in csv.DictReader(StringIO(text)):
+    text = Path(__file__).with_name("safe-private.csv").read_text("utf-8")
+    for row in csv.DictReader(text.splitlines()):
         yield PrivateElement(
             group=int(row["group"], 16),
             creator=row["creator"],

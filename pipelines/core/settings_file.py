@@ -1,7 +1,6 @@
 """`mosmed.toml`: read strictly, written with its comments; flag > environment > file > default."""
 
 import dataclasses
-import difflib
 import json
 import re
 import tomllib
@@ -84,6 +83,8 @@ def _tables() -> Iterator[tuple[str, Any]]:
 def _must_be_known(name: str, names: list[str], file: Path, what: str) -> None:
     if name in names:
         return
+    import difflib  # a misspelt name is rare, and it loads slowly
+
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"Did you mean `{nearest[0]}`?" if nearest else f"There are: {', '.join(names)}."
     raise SettingsError(f"{file}: unknown {what} `{name}`", hint=hint)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from pipelines.core.dictionary import CT_IMAGE_STORAGE
 from pipelines.core.errors import DicomError
 from pipelines.core.fields import Fields
 from pipelines.core.geometry import SlicePlane
-
-CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 
 MATRIX_LIMIT = 4096
 """Rows and columns beyond this are taken for a lie: the largest CT matrix is 2048."""

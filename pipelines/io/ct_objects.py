@@ -1,14 +1,12 @@
 """What a DICOM object says of itself before it is de-identified: whether it may pass, and whose."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 
-from pydicom import Dataset
-
+from pipelines.core.dictionary import CT_IMAGE_STORAGE, ENHANCED_CT_IMAGE_STORAGE
 from pipelines.core.identity import RisRow
 from pipelines.core.inclusion import patient_key
-from pipelines.core.slices import CT_IMAGE_STORAGE
-from pipelines.io.dicom import ENHANCED_CT_IMAGE_STORAGE, faults_of
-from pipelines.io.elements import UNDECODABLE, texts_at
 
 OBJECTIONS = {
     "sop_class": "not a CT image: captures, reports and segmentations may show or hold text",
@@ -31,52 +29,57 @@ PLACES = {
 }
 
 
-def objection(dataset: Dataset, *, name: str) -> str:
+OVERLAYS = 0x60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a file says of itself: texts by tag, and the tags of its overlays."""
+
+    texts: Mapping[int, list[str]]
+    overlays: frozenset[int]
+
+
+def objection(facts: Facts) -> str:
     """The rule of OBJECTIONS that leaves the object out; empty for an original CT image."""
-    with faults_of(name):
-        if _texts(dataset, "SOPClassUID") not in ([CT_IMAGE_STORAGE], [ENHANCED_CT_IMAGE_STORAGE]):
-            return "sop_class"
-        image_type = [value.upper() for value in _texts(dataset, "ImageType")]
-        if image_type[:1] != ["ORIGINAL"] or "LOCALIZER" in image_type:
-            return "image_type"
-        if "YES" in (value.upper() for value in _texts(dataset, "BurnedInAnnotation")):
-            return "burned_in"
-        return "overlay_bits" if _has_overlay_bits(dataset) else ""
+    if _texts(facts, "SOPClassUID") not in ([CT_IMAGE_STORAGE], [ENHANCED_CT_IMAGE_STORAGE]):
+        return "sop_class"
+    image_type = [value.upper() for value in _texts(facts, "ImageType")]
+    if image_type[:1] != ["ORIGINAL"] or "LOCALIZER" in image_type:
+        return "image_type"
+    if "YES" in (value.upper() for value in _texts(facts, "BurnedInAnnotation")):
+        return "burned_in"
+    return "overlay_bits" if _has_overlay_bits(facts) else ""
 
 
-def patient_key_of(dataset: Dataset, *, name: str) -> str:
+def patient_key_of(facts: Facts) -> str:
     """Who the patient is: issuer and ID, else name and day of birth, else nobody but this study."""
-    with faults_of(name):
-        row = RisRow(
-            row=0,
-            issuer_of_patient_id=_first(dataset, "IssuerOfPatientID"),
-            patient_id=_first(dataset, "PatientID"),
-            patient_name=_first(dataset, "PatientName"),
-            patient_birth_date=_day(_first(dataset, "PatientBirthDate") or ""),
-        )
-        return patient_key(row) or f"study|{_first(dataset, 'StudyInstanceUID') or ''}"
+    row = RisRow(
+        row=0,
+        issuer_of_patient_id=_first(facts, "IssuerOfPatientID"),
+        patient_id=_first(facts, "PatientID"),
+        patient_name=_first(facts, "PatientName"),
+        patient_birth_date=_day(_first(facts, "PatientBirthDate") or ""),
+    )
+    return patient_key(row) or f"study|{_first(facts, 'StudyInstanceUID') or ''}"
 
 
-def _has_overlay_bits(dataset: Dataset) -> bool:
+def _has_overlay_bits(facts: Facts) -> bool:
     """PS3.5 8.1.2 (retired): with a position but no OverlayData, the bits lie in the pixels."""
-    groups = [int(tag) >> 16 for tag in dataset.keys() if _is_bit_position(int(tag))]  # noqa: SIM118
-    return any((group << 16 | 0x3000) not in dataset for group in groups)
+    groups = [tag >> 16 for tag in facts.overlays if tag & 0xFFFF == 0x0102]
+    return any((group << 16 | 0x3000) not in facts.overlays for group in groups)
 
 
-def _is_bit_position(tag: int) -> bool:
-    return tag >> 24 == 0x60 and not (tag >> 16) % 2 and tag & 0xFFFF == 0x0102
+def _texts(facts: Facts, keyword: str) -> list[str]:
+    return facts.texts.get(PLACES[keyword], [])
 
 
-def _texts(dataset: Dataset, keyword: str) -> list[str]:
-    return texts_at(dataset, PLACES[keyword]) if PLACES[keyword] in dataset else []
-
-
-def _first(dataset: Dataset, keyword: str) -> str | None:
-    return next(iter(_texts(dataset, keyword)), None)
+def _first(facts: Facts, keyword: str) -> str | None:
+    return next(iter(_texts(facts, keyword)), None)
 
 
 def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
-    except UNDECODABLE:
+    except ValueError:
         return None

@@ -6,9 +6,7 @@ that was removed or replaced, and every value the caller knows of the patient, i
 bytes before the pixels (see `core.traces`); compressed pixels are searched for the longer ones.
 """
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pydicom import Dataset
 from pydicom.datadict import keyword_for_tag
@@ -19,42 +17,14 @@ from pydicom.sequence import Sequence
 from pipelines.core.deid import tag_text
 from pipelines.core.errors import DicomError, PrivacyError
 from pipelines.core.traces import Traces
+from pipelines.core.values import PIXEL_DATA
 from pipelines.io.dicom import faults_of
 from pipelines.io.elements import texts_of
-from pipelines.io.part10 import PIXEL_DATA, FileRange, Part10, check_pixels, encode_part10
-from pipelines.io.rewriting import Engine, Rewriting
+from pipelines.io.engine import UTF_8, Engine, Rewritten
+from pipelines.io.part10 import Part10, check_pixels, encode_part10
+from pipelines.io.rewriting import Rewriting
 
 LINKS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-
-UTF_8 = "ISO_IR 192"
-"""The character set of text that is not ASCII; else none is named."""
-
-METHOD = "mosmed: PS3.15 Annex E Basic Profile"
-METHOD_LOOSENED = "mosmed: PS3.15 Annex E, with exceptions of the site"
-BASIC_PROFILE = ("113100", "Basic Application Confidentiality Profile")
-"""PS3.16 CID 7050."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewritten:
-    """One object without identity: its bytes, its new UIDs, and how many elements met an action.
-
-    `tail` is what follows the header of the pixel element: bytes, or where they lie in the source.
-    """
-
-    head: bytes
-    tail: bytes | FileRange
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_instance_uid: str
-    patient_sex: str
-    patient_age: str
-    counts: Counter[str]
-
-    def content(self) -> bytes:
-        """The whole file."""
-        tail = self.tail if isinstance(self.tail, bytes) else self.tail.read()
-        return self.head + tail
 
 
 def deidentify(part: Part10, engine: Engine, *, name: str) -> Rewritten:
@@ -103,25 +73,21 @@ def _require_links(dataset: Dataset, name: str) -> None:
 
 
 def claim(dataset: Dataset, engine: Engine, *, is_ascii: bool) -> None:
-    """What PS3.15 E.1.1 asks a de-identified object to say of itself."""
-    rules = engine.rules
-    dataset.PatientName = dataset.PatientID = engine.patient
-    dataset.PatientIdentityRemoved = "YES"
-    dataset.DeidentificationMethod = METHOD_LOOSENED if rules.loosened else METHOD
-    dataset.LongitudinalTemporalInformationModified = rules.options.temporal_information
-    codes = (*(() if rules.loosened else (BASIC_PROFILE,)), *rules.options.codes)
-    if codes:
-        dataset.DeidentificationMethodCodeSequence = Sequence([_code(*code) for code in codes])
+    """Let a de-identified object say that it is one (PS3.15 E.1.1)."""
+    _add(dataset, engine.claims())
+    items = []
+    for claims in engine.claimed_codes():
+        items.append(Dataset())
+        _add(items[-1], claims)
+    if items:
+        dataset.DeidentificationMethodCodeSequence = Sequence(items)
     if not is_ascii:
         dataset.SpecificCharacterSet = UTF_8
 
 
-def _code(value: str, meaning: str) -> Dataset:
-    item = Dataset()
-    item.CodeValue = value
-    item.CodingSchemeDesignator = "DCM"
-    item.CodeMeaning = meaning
-    return item
+def _add(dataset: Dataset, claims: list[tuple[int, str, str]]) -> None:
+    for tag, vr, text in claims:
+        dataset.add_new(tag, vr, text)
 
 
 def _blank_echoing_counters(dataset: Dataset, traces: Traces) -> list[str]:

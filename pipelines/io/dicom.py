@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pipelines.core.errors import DicomError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # most files are rewritten without pydicom, which takes long to load
     from pydicom import FileDataset
 
-ENHANCED_CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2.1"
 PREAMBLE_BYTES = 128
 MAGIC = b"DICM"
 

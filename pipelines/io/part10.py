@@ -6,12 +6,10 @@ and puts the source's pixel bytes behind it, byte for byte, in the same transfer
 deflated file is written as Explicit VR Little Endian, so that its header can be searched.
 """
 
-import errno
-import os
 import struct
 import zlib
 from dataclasses import dataclass
-from io import BytesIO, FileIO
+from io import BytesIO
 from pathlib import Path
 
 import pydicom
@@ -22,21 +20,21 @@ from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
 )
 
 from pipelines.core.errors import DicomError
-from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, faults_of, has_magic, read_dataset
-from pipelines.io.walker import walk
+from pipelines.core.values import PIXEL_DATA
+from pipelines.io.dicom import faults_of, has_magic, read_dataset
+from pipelines.io.new_file import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    SEQUENCE_END_BYTES,
+    pixel_header,
+)
+from pipelines.io.walker import UNDEFINED_LENGTH, walk
 
-PIXEL_DATA = 0x7FE00010
-IMPLEMENTATION_CLASS_UID = "2.25.238573945062817301928374650192837465"
-IMPLEMENTATION_VERSION_NAME = "MOSMED"
 MAXIMUM_FILE_BYTES = 1 << 32
 MAXIMUM_INFLATED_BYTES = 1 << 30
-COPIED_AT_ONCE_BYTES = 1 << 22
-UNDEFINED_LENGTH = 0xFFFFFFFF
-SEQUENCE_END_BYTES = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,90 +190,13 @@ def encode_part10(
         pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
     length = len(pixels.value) + len(pixels.value) % 2
     length = UNDEFINED_LENGTH if pixels.is_encapsulated else length
-    head = buffer.getvalue() + pixel_header(transfer_syntax, pixels.vr, length)
-    return head, _pixel_rest(pixels)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRange:
-    """`length` bytes from `start` of an open file, which are copied without being read."""
-
-    descriptor: int
-    start: int
-    length: int
-
-    def read(self) -> bytes:
-        """The bytes themselves."""
-        return os.pread(self.descriptor, self.length, self.start)
-
-
-def write_part10(path: Path, head: bytes, tail: bytes | FileRange, *, name: str) -> None:
-    """Write a new file; raises DicomError TRUNCATED_FILE if the source ends while it is copied."""
-    with path.open("wb", buffering=0) as target:
-        _write_all(target, head)
-        if isinstance(tail, bytes):
-            _write_all(target, tail)
-        else:
-            _copy(tail, target, name)
-
-
-def _write_all(target: FileIO, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[target.write(rest) :]
-
-
-def _copy(source: FileRange, target: FileIO, name: str) -> None:
-    at, end = source.start, source.start + source.length
-    while at < end:
-        copied = _copy_some(source.descriptor, target, at, min(end - at, COPIED_AT_ONCE_BYTES))
-        if not copied:
-            raise DicomError("TRUNCATED_FILE", f"{name}: became shorter while it was copied")
-        at += copied
-
-
-def _copy_some(descriptor: int, target: FileIO, at: int, count: int) -> int:
-    """How many bytes were copied: by the kernel where it can, else through memory."""
-    if hasattr(os, "copy_file_range"):
-        try:
-            return os.copy_file_range(descriptor, target.fileno(), count, offset_src=at)
-        except OSError as error:
-            if error.errno not in {errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}:
-                raise
-    content = os.pread(descriptor, count, at)
-    _write_all(target, content)
-    return len(content)
-
-
-def encode_start(*, sop_class_uid: str, sop_instance_uid: str, syntax: str) -> bytes:
-    """The preamble, zeroed, and the file meta information, as `encode_part10` writes them."""
-    meta = b"".join(
-        (
-            struct.pack("<HH2s2xLH", 2, 1, b"OB", 2, 0x0100),
-            _meta_element(0x02, b"UI", sop_class_uid),
-            _meta_element(0x03, b"UI", sop_instance_uid),
-            _meta_element(0x10, b"UI", syntax),
-            _meta_element(0x12, b"UI", IMPLEMENTATION_CLASS_UID),
-            _meta_element(0x13, b"SH", IMPLEMENTATION_VERSION_NAME),
-        )
+    header = pixel_header(
+        pixels.vr,
+        length,
+        is_implicit=transfer_syntax.is_implicit_VR,
+        is_little_endian=transfer_syntax.is_little_endian,
     )
-    group_length = struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(meta))
-    return bytes(PREAMBLE_BYTES) + MAGIC + group_length + meta
-
-
-def _meta_element(number: int, vr: bytes, text: str) -> bytes:
-    value = text.encode()
-    value += (b"\0" if vr == b"UI" else b" ") * (len(value) % 2)
-    return struct.pack("<HH2sH", 2, number, vr, len(value)) + value
-
-
-def pixel_header(transfer_syntax: UID, vr: str, length: int) -> bytes:
-    """The header of PixelData (7FE0,0010), whose value has `length` bytes."""
-    order = "<" if transfer_syntax.is_little_endian else ">"
-    tag = struct.pack(order + "HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF)
-    if transfer_syntax == ImplicitVRLittleEndian:
-        return tag + struct.pack("<I", length)
-    return tag + vr.encode() + bytes(2) + struct.pack(order + "I", length)
+    return buffer.getvalue() + header, _pixel_rest(pixels)
 
 
 def _pixel_rest(pixels: Pixels) -> bytes:

@@ -5,12 +5,15 @@ command and stands in no output.
 """
 
 import os
+import stat
 from collections import defaultdict
 from pathlib import Path
 
 from pipelines.core.errors import DicomError, ItemError, SettingsError
 from pipelines.core.model import Excluded, FolderItem
 from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, has_magic
+from pipelines.io.raw_elements import value_of
+from pipelines.io.raw_header import read_elements
 from pipelines.io.walker import walk
 
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
@@ -70,15 +73,29 @@ def _entries(in_folder: Path) -> list[Path]:
 
 def _series(path: Path) -> tuple[bytes, ...] | None:
     """StudyInstanceUID and SeriesInstanceUID of a regular DICOM file that has both."""
-    if path.is_symlink() or not path.is_file():
-        return None
     try:
-        with path.open("rb") as stream:
-            values = walk(stream, path.stat().st_size, UIDS).values
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return None
+        with path.open("rb", buffering=0) as stream:
+            values = _plain_uids(stream.fileno())
+        if values is None:
+            with path.open("rb") as stream:
+                values = walk(stream, path.stat().st_size, UIDS).values
     except (DicomError, OSError):
         return None
     uids = tuple(values.get(tag, b"").strip(b" \0") for tag in sorted(UIDS))
     return uids if all(uids) else None
+
+
+def _plain_uids(descriptor: int) -> dict[int, bytes] | None:
+    """What `walk` finds in a file whose header is as it should be; None for any other."""
+    found = read_elements(descriptor)
+    if found is None:
+        return None
+    is_implicit, elements = found
+    return {
+        tag: value_of(elements[tag], is_implicit=is_implicit) for tag in UIDS if tag in elements
+    }
 
 
 def _has_magic(path: Path) -> bool:

@@ -1,71 +1,59 @@
-"""The header of a DICOM file as raw elements, found without decoding any value.
+"""The header of a DICOM file as raw elements: Part 10, meta information, and where the pixels are.
 
-Knows Explicit and Implicit VR Little Endian of PS3.5 section 7, as the standard has them and not a
-byte otherwise: whatever is odd, however a tolerant reader would take it, is not understood here,
-and the file is left to pydicom. What is understood is what pydicom reads, too.
+What is understood is what pydicom reads, too; a file that is odd in any way is left to it.
 """
 
 import os
-import struct
 from dataclasses import dataclass, field
 
-from pydicom.datadict import dictionary_VR
-from pydicom.uid import (
-    AllTransferSyntaxes,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ImplicitVRLittleEndian,
+from pipelines.core.dictionary import is_encapsulated
+from pipelines.core.values import PIXEL_DATA
+from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, has_magic
+from pipelines.io.new_file import SEQUENCE_END_BYTES
+from pipelines.io.raw_elements import (
+    ITEM_GROUP,
+    ODD_GROUP,
+    RawElement,
+    TooShort,
+    Uncertain,
+    element_at,
+    end_of,
+    refuse_other_encoding,
+)
+from pipelines.io.walker import (
+    DEFLATED_LITTLE_ENDIAN,
+    EXPLICIT_BIG_ENDIAN,
+    IMPLICIT_LITTLE_ENDIAN,
+    ITEM,
+    SEQUENCE_END,
+    UNDEFINED_LENGTH,
 )
 
-from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, has_magic
-from pipelines.io.part10 import PIXEL_DATA, SEQUENCE_END_BYTES, UNDEFINED_LENGTH
-from pipelines.io.walker import ITEM, ITEM_END, LONG_VRS, SEQUENCE_END, SHORT_VRS
-
-WINDOWS_BYTES = (1 << 16, 1 << 20, 1 << 25)
+WINDOWS_BYTES = (1 << 14, 1 << 18, 1 << 25)
 """How much of a file is read to find its pixels: nearly all headers are shorter than the first."""
 
 LONGEST_REMAINS_BYTES = 1 << 20
 LONGEST_PIXELS_BYTES = 1 << 28
 """Compressed pixels are searched in memory; larger ones are left to pydicom as well."""
 
-DEEPEST_SKIPPED = 16
-ITEM_GROUP = 0xFFFE
 FIRST_TAG = 0x00080000
-ODD_GROUP = 0x00010000
 OTHER_PIXELS = frozenset({0x7FE00008, 0x7FE00009})
-IS_ENCAPSULATED = {
-    str(syntax): syntax.is_encapsulated
-    for syntax in AllTransferSyntaxes
-    if syntax not in {ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian}
-}
-"""The transfer syntaxes that are understood here."""
-
-_EXPLICIT = struct.Struct("<HH2sH").unpack_from
-_IMPLICIT = struct.Struct("<HHL").unpack_from
-_LONG = struct.Struct("<L").unpack_from
-
-
-class Uncertain(Exception):  # noqa: N818  no error: the slow way takes over
-    """These bytes are not understood with certainty."""
-
-
-class _TooShort(Uncertain):
-    """The bytes end within an element."""
+OTHER_ENCODINGS = frozenset({EXPLICIT_BIG_ENDIAN, DEFLATED_LITTLE_ENDIAN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawHeader:
     """Whole elements by tag, header and all, and where the value of PixelData lies in the file.
 
-    `private` counts the elements of odd groups before the pixels, `behind` has the tags after.
-    `pixels` are in memory only if they are encapsulated (without delimiter); then their length is
-    undefined.
+    `elements` are those of even groups, `private` of odd ones before the pixels; `behind` has the
+    tags after. `pixels` are in memory only if they are encapsulated (without delimiter); then
+    their length is undefined.
     """
 
     syntax: str
     is_implicit: bool
     elements: dict[int, bytes] = field(default_factory=dict)
-    private: int
+    private: dict[int, bytes] = field(default_factory=dict)
     behind: tuple[int, ...]
     pixel_vr: str
     pixels_start: int
@@ -79,29 +67,45 @@ def read_raw_header(descriptor: int, size_bytes: int) -> RawHeader | None:
         content = os.pread(descriptor, window, 0)
         try:
             return _header(content, descriptor, size_bytes)
-        except _TooShort:
+        except TooShort:
             if len(content) < window:
                 return None
-        except (Uncertain, struct.error):
+        except Uncertain:
             return None
     return None
 
 
-def value_of(element: bytes, *, is_implicit: bool) -> bytes:
-    """The value of a whole element as `RawHeader` has it."""
-    is_long = not is_implicit and element[4:6] in LONG_VRS
-    return element[12 if is_long else 8 :]
+def read_elements(descriptor: int) -> tuple[bool, dict[int, bytes]] | None:
+    """The elements before native pixels, without a look at what follows; the encoding first.
+
+    None where they are not understood with certainty, or do not fit in the smallest window.
+    """
+    content = os.pread(descriptor, WINDOWS_BYTES[0], 0)
+    elements: dict[int, bytes] = {}
+    try:
+        syntax, is_compressed, at = _meta(content)
+        is_implicit = syntax == IMPLICIT_LITTLE_ENDIAN.decode()
+        refuse_other_encoding(content, at, is_implicit=is_implicit)
+        pixels = _before_pixels(content, at, is_implicit, elements, {})
+    except Uncertain:
+        return None
+    is_native = not is_compressed and pixels[3] != UNDEFINED_LENGTH
+    return (is_implicit, elements) if is_native else None
 
 
 def _header(content: bytes, descriptor: int, size_bytes: int) -> RawHeader:
-    syntax, at = _meta(content)
-    is_implicit = syntax == ImplicitVRLittleEndian
-    elements, private, at = _before_pixels(content, at, is_implicit=is_implicit)
-    _, vr, value_at, length = _element(content, at, is_implicit=is_implicit)
+    syntax, is_compressed, at = _meta(content)
+    is_implicit = syntax == IMPLICIT_LITTLE_ENDIAN.decode()
+    refuse_other_encoding(content, at, is_implicit=is_implicit)
+    elements: dict[int, bytes] = {}
+    private: dict[int, bytes] = {}
+    _, vr, value_at, length = _before_pixels(content, at, is_implicit, elements, private)
     if not (is_implicit or vr in {b"OB", b"OW"}):
         raise Uncertain
-    pixels = _encapsulated(descriptor, value_at, size_bytes) if _is_undefined(length) else None
-    if IS_ENCAPSULATED[syntax] != (pixels is not None):
+    pixels = None
+    if length == UNDEFINED_LENGTH:
+        pixels = _encapsulated(descriptor, value_at, size_bytes)
+    if is_compressed != (pixels is not None):
         raise Uncertain
     end = value_at + (length if pixels is None else len(pixels) + len(SEQUENCE_END_BYTES))
     return RawHeader(
@@ -118,136 +122,55 @@ def _header(content: bytes, descriptor: int, size_bytes: int) -> RawHeader:
 
 
 def _before_pixels(
-    content: bytes, at: int, *, is_implicit: bool
-) -> tuple[dict[int, bytes], int, int]:
-    """The elements of even groups, the number of others, and where PixelData begins."""
-    _refuse_other_encoding(content, at, is_implicit=is_implicit)
-    elements: dict[int, bytes] = {}
-    private = last = 0
+    content: bytes,
+    at: int,
+    is_implicit: bool,
+    elements: dict[int, bytes],
+    private: dict[int, bytes],
+) -> RawElement:
+    """Note the elements of even and of odd groups; the header of PixelData is what comes back."""
+    last, size = 0, len(content)
     while True:
-        element = tag, _, value_at, length = _element(content, at, is_implicit=is_implicit)
+        element = tag, _, value_at, length = element_at(content, at, is_implicit=is_implicit)
         if tag == PIXEL_DATA:
-            return elements, private, at
+            return element
         if not FIRST_TAG <= tag < PIXEL_DATA or tag <= last or tag in OTHER_PIXELS:
             raise Uncertain
         end = value_at + length
         if length == UNDEFINED_LENGTH:
-            end = _end(content, element, is_implicit=is_implicit)
-        if end > len(content):
-            raise _TooShort
-        if tag & ODD_GROUP:
-            private += 1
-        else:
-            elements[tag] = content[at:end]
+            end = end_of(content, element, is_implicit=is_implicit)
+        if end > size:
+            raise TooShort
+        (private if tag & ODD_GROUP else elements)[tag] = content[at:end]
         last, at = tag, end
 
 
-def _meta(content: bytes) -> tuple[str, int]:
-    """The transfer syntax, and where the data set begins: the group's length must say the same."""
+def _meta(content: bytes) -> tuple[str, bool, int]:
+    """The transfer syntax, whether it encapsulates pixels, and where the data set begins.
+
+    The length of the group must say the same.
+    """
     if not has_magic(content):
         raise Uncertain
     at = PREAMBLE_BYTES + len(MAGIC)
-    tag, vr, value_at, length = _element(content, at, is_implicit=False)
+    tag, vr, value_at, length = element_at(content, at, is_implicit=False)
     if (tag, vr, length) != (0x00020000, b"UL", 4):
         raise Uncertain
-    end = at + 12 + _LONG(content, value_at)[0]
-    at += 12
+    end = value_at + 4 + int.from_bytes(content[value_at : value_at + 4], "little")
+    at = value_at + 4
     syntax, last = b"", tag
     while at < end:
-        tag, _, value_at, length = _element(content, at, is_implicit=False)
-        if tag <= last or tag >> 16 != 2 or _is_undefined(length):
+        tag, _, value_at, length = element_at(content, at, is_implicit=False)
+        if tag <= last or tag >> 16 != 2 or length == UNDEFINED_LENGTH:
             raise Uncertain
         last, at = tag, value_at + length
         if tag == 0x00020010:
             syntax = content[value_at:at]
-    text = syntax.removesuffix(b"\0").decode("latin-1")
-    if at != end or text not in IS_ENCAPSULATED or len(syntax) % 2:
+    text = syntax.removesuffix(b"\0")
+    is_compressed = is_encapsulated(text.decode("latin-1"))
+    if at != end or len(syntax) % 2 or is_compressed is None or text in OTHER_ENCODINGS:
         raise Uncertain
-    return text, end
-
-
-def _element(content: bytes, at: int, *, is_implicit: bool) -> tuple[int, bytes, int, int]:
-    """Tag, VR (empty if implicit), where the value begins, and its length."""
-    if len(content) < at + 8:
-        raise _TooShort
-    if is_implicit:
-        group, number, length = _IMPLICIT(content, at)
-        return group << 16 | number, b"", at + 8, length
-    group, number, vr, length = _EXPLICIT(content, at)
-    if vr in SHORT_VRS:
-        return group << 16 | number, vr, at + 8, length
-    if vr in LONG_VRS:
-        if len(content) < at + 12:
-            raise _TooShort
-        return group << 16 | number, vr, at + 12, _LONG(content, at + 8)[0]
-    raise Uncertain
-
-
-def _end(
-    content: bytes, element: tuple[int, bytes, int, int], *, is_implicit: bool, depth: int = 0
-) -> int:
-    """Where an element ends."""
-    tag, vr, value_at, length = element
-    if not _is_undefined(length):
-        return value_at + length
-    if depth > DEEPEST_SKIPPED or not _is_sequence(content, tag, vr, value_at):
-        raise Uncertain
-    at = value_at
-    while True:
-        if len(content) < at + 8:
-            raise _TooShort
-        group, number, length = _IMPLICIT(content, at)
-        at += 8
-        if group << 16 | number == SEQUENCE_END and not length:
-            return at
-        if group << 16 | number != ITEM:
-            raise Uncertain
-        at = _item_end(content, at, length, is_implicit=is_implicit, depth=depth + 1)
-
-
-def _item_end(content: bytes, at: int, length: int, *, is_implicit: bool, depth: int) -> int:
-    """Where an item ends whose content begins at `at`."""
-    stop = None if _is_undefined(length) else at + length
-    if length:
-        _refuse_other_encoding(content, at, is_implicit=is_implicit)
-    while stop is None or at < stop:
-        if len(content) < at + 8:
-            raise _TooShort
-        if stop is None and _is_tag(content, at, ITEM_END):
-            if _LONG(content, at + 4)[0]:
-                raise Uncertain
-            return at + 8
-        element = _element(content, at, is_implicit=is_implicit)
-        if element[0] >> 16 == ITEM_GROUP:
-            raise Uncertain
-        at = _end(content, element, is_implicit=is_implicit, depth=depth)
-    if at != stop:
-        raise Uncertain
-    return at
-
-
-def _is_sequence(content: bytes, tag: int, vr: bytes, value_at: int) -> bool:
-    if vr:
-        return vr == b"SQ"
-    try:
-        return dictionary_VR(tag) == "SQ"
-    except KeyError:  # then pydicom, too, looks whether an item follows
-        return _is_tag(content, value_at, ITEM)
-
-
-def _refuse_other_encoding(content: bytes, at: int, *, is_implicit: bool) -> None:
-    """A length that looks like a VR: pydicom would take the data set for an explicit one."""
-    first, second = content[at + 4 : at + 6].ljust(2)
-    if is_implicit and 0x40 < first < 0x5B and 0x40 < second < 0x5B:
-        raise Uncertain
-
-
-def _is_tag(content: bytes, at: int, tag: int) -> bool:
-    return content[at : at + 4] == struct.pack("<HH", tag >> 16, tag & 0xFFFF)
-
-
-def _is_undefined(length: int) -> bool:
-    return length == UNDEFINED_LENGTH
+    return text.decode(), is_compressed, end
 
 
 def _encapsulated(descriptor: int, start: int, size_bytes: int) -> bytes:
@@ -257,12 +180,12 @@ def _encapsulated(descriptor: int, start: int, size_bytes: int) -> bytes:
     content = os.pread(descriptor, size_bytes - start, start)
     at = 0
     while len(content) >= at + 8:
-        group, number, length = _IMPLICIT(content, at)
-        if group << 16 | number == SEQUENCE_END and not length:
+        tag, _, value_at, length = element_at(content, at, is_implicit=True)
+        if tag == SEQUENCE_END and not length:
             return content[:at]
-        if group << 16 | number != ITEM:
+        if tag != ITEM:
             break
-        at += 8 + length
+        at = value_at + length
     raise Uncertain
 
 
@@ -270,14 +193,16 @@ def _behind(descriptor: int, at: int, size_bytes: int, *, is_implicit: bool) -> 
     """The tags of the elements behind the pixels, which have to be whole."""
     if not 0 <= size_bytes - at <= LONGEST_REMAINS_BYTES:
         raise Uncertain
+    if at == size_bytes:
+        return ()
     content = os.pread(descriptor, size_bytes - at, at)
     tags, at = [PIXEL_DATA], 0
     while at < len(content):
-        element = _element(content, at, is_implicit=is_implicit)
+        element = element_at(content, at, is_implicit=is_implicit)
         if element[0] <= tags[-1] or element[0] >> 16 == ITEM_GROUP:
             raise Uncertain
         tags.append(element[0])
-        at = _end(content, element, is_implicit=is_implicit)
+        at = end_of(content, element, is_implicit=is_implicit)
     if at != len(content):
         raise Uncertain
     return tuple(tags[1:])

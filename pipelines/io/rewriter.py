@@ -14,46 +14,46 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-
-from pydicom import Dataset
-from pydicom.dataelem import DataElement
-from pydicom.uid import UID
+from typing import TYPE_CHECKING
 
 from pipelines.core.deid import Action
 from pipelines.core.errors import DicomError
-from pipelines.io.ct_objects import PLACES
-from pipelines.io.deidentify import Rewritten, claim, deidentify
-from pipelines.io.dicom import faults_of
-from pipelines.io.elements import SPECIFIC_CHARACTER_SET, structural
-from pipelines.io.part10 import (
-    SEQUENCE_END_BYTES,
-    UNDEFINED_LENGTH,
-    FileRange,
-    Part10,
-    encode_start,
-    pixel_header,
-    read_part10,
-)
-from pipelines.io.pieces import Maker, Piece, Proof, decoded, encoded
-from pipelines.io.raw_header import RawHeader, Uncertain, read_raw_header, value_of
-from pipelines.io.rewriting import Engine, Remembered
+from pipelines.core.values import PATIENT_SEX, SPECIFIC_CHARACTER_SET, structural
+from pipelines.io.by_bytes import Piece
+from pipelines.io.claims import claimed_elements
+from pipelines.io.ct_objects import OVERLAYS, PLACES, Facts
+from pipelines.io.engine import Engine, Remembered, Rewritten
+from pipelines.io.new_file import SEQUENCE_END_BYTES, FileRange, encode_start, pixel_header
+from pipelines.io.pieces import Maker, Proof
+from pipelines.io.plain_text import TextReader
+from pipelines.io.raw_elements import Uncertain, value_of
+from pipelines.io.raw_header import RawHeader, read_raw_header
+from pipelines.io.walker import UNDEFINED_LENGTH
 
-Facts = Dataset
-"""What a file says of itself, before it is de-identified."""
+if TYPE_CHECKING:  # loaded only for what is not understood
+    from pipelines.io.part10 import Part10
 
 MEMORY_PIECES = 2048
 MEMORY_PROOFS = 16
 LONGEST_REMEMBERED_BYTES = 4096
 """What is kept in memory however many files there are: some megabytes."""
 
-OVERLAYS = 0x60
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
-PATIENT_SEX, PATIENT_AGE = 0x00100040, 0x00101010
+PATIENT_AGE = 0x00101010
 SAMPLES, FRAMES, ROWS, COLUMNS, BITS = 0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280100
 PIXEL_REPRESENTATION = 0x00280103
 LINKS = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
-LOOKED_AT = frozenset({*PLACES.values(), SPECIFIC_CHARACTER_SET}) - {SOP_INSTANCE_UID}
+TYPES_LOOKED_AT = {
+    PLACES["SOPClassUID"]: "UI",
+    PLACES["ImageType"]: "CS",
+    PLACES["PatientName"]: "PN",
+    PLACES["PatientID"]: "LO",
+    PLACES["IssuerOfPatientID"]: "LO",
+    PLACES["PatientBirthDate"]: "DA",
+    PLACES["StudyInstanceUID"]: "UI",
+    PLACES["BurnedInAnnotation"]: "CS",
+}
 _INTEGER = re.compile(rb"[0-9]{1,9} ?")
 
 
@@ -61,19 +61,20 @@ _INTEGER = re.compile(rb"[0-9]{1,9} ?")
 class Opened:
     """A file on its way: its raw header, if it is understood, else all of it, read by pydicom.
 
-    `facts` has the attributes that `io.ct_objects` looks at, but for SOPInstanceUID, which differs
-    in every file; maybe others.
+    `facts` has what `io.ct_objects` looks at.
     """
 
     path: Path
     name: str
     descriptor: int
     raw: RawHeader | None
-    facts: Dataset
-    _part: Part10 | None = None
+    facts: Facts
+    _part: "Part10 | None" = None
 
-    def part(self) -> Part10:
+    def part(self) -> "Part10":
         """The whole file; raises DicomError as `read_part10` does."""
+        from pipelines.io.part10 import read_part10
+
         if self._part is None:
             self._part = read_part10(self.path, name=self.name)
         return self._part
@@ -86,8 +87,8 @@ class Rewriter:
         self._engine: Engine | None = None
         self._makers: dict[tuple[bool, bytes], tuple[Maker, dict[bytes, Piece]]] = {}
         self._claims: dict[tuple[bool, bool], dict[int, bytes]] = {}
+        self._file_facts: tuple[tuple[bool, tuple[tuple[int, bytes], ...]], Facts] | None = None
         self._proofs: dict[tuple[Remembered, ...], Proof] = {}
-        self._facts: tuple[tuple[bool, tuple[bytes, ...]], Dataset] | None = None
 
     @contextmanager
     def open(self, path: Path, *, name: str) -> Iterator[Opened]:
@@ -107,32 +108,45 @@ class Rewriter:
                 return self._rewritten(opened, opened.raw, engine)
             except (Uncertain, DicomError):
                 pass  # the slow way tells what is wrong, if it cannot be read there either
+        from pipelines.io.deidentify import deidentify
+
         return deidentify(opened.part(), engine, name=opened.name)
 
     def _opened(self, path: Path, name: str, descriptor: int, raw: RawHeader | None) -> Opened:
-        facts = None if raw is None else self._facts_of(raw, name)
-        if raw is not None and facts is not None:
-            return Opened(path=path, name=name, descriptor=descriptor, raw=raw, facts=facts)
+        if raw is not None:
+            try:
+                facts = self._facts_of(raw, name)
+            except (Uncertain, DicomError):
+                pass
+            else:
+                return Opened(path=path, name=name, descriptor=descriptor, raw=raw, facts=facts)
+        from pipelines.io.by_pydicom import facts_of
+        from pipelines.io.part10 import read_part10
+
         part = read_part10(path, name=name)
+        facts = facts_of(part.dataset, name=name)
         return Opened(
-            path=path, name=name, descriptor=descriptor, raw=None, facts=part.dataset, _part=part
+            path=path, name=name, descriptor=descriptor, raw=None, facts=facts, _part=part
         )
 
-    def _facts_of(self, raw: RawHeader, name: str) -> Dataset | None:
-        """The attributes that decide about a file; the same object for the same bytes."""
+    def _facts_of(self, raw: RawHeader, name: str) -> Facts:
+        """What decides about a file; the same object for the same bytes."""
         elements = tuple(
-            element
+            (tag, element)
             for tag, element in raw.elements.items()
-            if tag in LOOKED_AT or tag >> 24 == OVERLAYS
+            if tag in TYPES_LOOKED_AT or tag >> 24 == OVERLAYS or tag == SPECIFIC_CHARACTER_SET
         )
         key = raw.is_implicit, elements
-        if self._facts is None or self._facts[0] != key:
+        if self._file_facts is None or self._file_facts[0] != key:
             try:
-                with faults_of(name):
-                    self._facts = key, decoded(elements, is_implicit=raw.is_implicit)
-            except DicomError:
-                return None
-        return self._facts[1]
+                facts = _plain_facts(dict(elements), is_implicit=raw.is_implicit)
+            except Uncertain:
+                from pipelines.io.by_pydicom import facts_in
+
+                contents = [element for _, element in elements]
+                facts = facts_in(contents, is_implicit=raw.is_implicit, name=name)
+            self._file_facts = key, facts
+        return self._file_facts[1]
 
     def _use(self, engine: Engine) -> None:
         """Forget everything that was made under another engine."""
@@ -157,7 +171,7 @@ class Rewriter:
             }
         contents = {tag: piece.content for tag, piece in pieces.items() if piece.content}
         is_ascii = all(piece.is_ascii for piece in pieces.values())
-        contents |= self._claimed(engine, opened.name, (raw.is_implicit, is_ascii))
+        contents |= self._claimed(engine, (raw.is_implicit, is_ascii))
         links = [_text(contents, tag, raw) for tag in LINKS]
         if not all(links):
             raise Uncertain
@@ -194,17 +208,13 @@ class Rewriter:
             pieces[tag] = piece
         return pieces
 
-    def _claimed(self, engine: Engine, name: str, kind: tuple[bool, bool]) -> dict[int, bytes]:
+    def _claimed(self, engine: Engine, kind: tuple[bool, bool]) -> dict[int, bytes]:
         """The elements in which an object says that it is de-identified."""
         if kind not in self._claims:
             is_implicit, is_ascii = kind
-            dataset = Dataset()
-            with faults_of(name):
-                claim(dataset, engine, is_ascii=is_ascii)
-                self._claims[kind] = {
-                    int(element.tag): encoded(_alone(element), is_implicit=is_implicit)
-                    for element in dataset
-                }
+            self._claims[kind] = claimed_elements(
+                engine, is_implicit=is_implicit, is_ascii=is_ascii
+            )
         return self._claims[kind]
 
     def _proof(self, pieces: Collection[Piece], engine: Engine) -> Proof:
@@ -233,16 +243,24 @@ def _blanked(piece: Piece, raw: RawHeader) -> Piece:
     return replace(piece, content=content, counted=(*piece.counted, "echo"), counters=b"")
 
 
-def _alone(element: DataElement) -> Dataset:
-    dataset = Dataset()
-    dataset.add(element)
-    return dataset
+def _plain_facts(elements: dict[int, bytes], *, is_implicit: bool) -> Facts:
+    """Facts without pydicom; raises Uncertain."""
+    charset = value_of(elements.get(SPECIFIC_CHARACTER_SET, b""), is_implicit=is_implicit)
+    reader = TextReader(charset)
+    texts = {}
+    for tag, vr in TYPES_LOOKED_AT.items():
+        if tag in elements:
+            if not is_implicit and elements[tag][4:6] != vr.encode():
+                raise Uncertain
+            texts[tag] = reader.texts(value_of(elements[tag], is_implicit=is_implicit), vr)
+    overlays = frozenset(tag for tag in elements if tag >> 24 == OVERLAYS)
+    return Facts(texts=texts, overlays=overlays)
 
 
 def _counts(raw: RawHeader, pieces: Collection[Piece]) -> Counter[str]:
     counts = Counter(chain.from_iterable(piece.counted for piece in pieces))
     counts.update(structural(tag) for tag in raw.behind)
-    counts["private"] += raw.private
+    counts["private"] += len(raw.private)
     return +counts
 
 
@@ -291,7 +309,8 @@ def _head(contents: dict[int, bytes], raw: RawHeader, links: list[str]) -> bytes
     start = encode_start(sop_class_uid=links[0], sop_instance_uid=links[1], syntax=raw.syntax)
     elements = (contents[tag] for tag in sorted(contents))
     length = UNDEFINED_LENGTH if raw.pixels is not None else raw.pixels_length
-    return b"".join((start, *elements, pixel_header(UID(raw.syntax), raw.pixel_vr, length)))
+    pixels = pixel_header(raw.pixel_vr, length, is_implicit=raw.is_implicit)
+    return b"".join((start, *elements, pixels))
 
 
 def _tail(raw: RawHeader, descriptor: int) -> bytes | FileRange:

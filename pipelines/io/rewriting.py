@@ -9,87 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.sequence import Sequence
 
-from pipelines.core.deid import TEXT_VRS, Action, Rule, Rules
+from pipelines.core.deid import Action, Rule
+from pipelines.core.dictionary import vr_of
 from pipelines.core.errors import DicomError
-from pipelines.core.identity import Pseudonyms
-from pipelines.core.retained import cleaned_text, shifted_date
-from pipelines.core.traces import Traces, traces_of, traces_of_names
-from pipelines.io.elements import (
-    CODE_MEANING,
-    CODES,
-    STRING_VRS,
-    UNDECODABLE,
-    VALID,
-    checked,
-    is_local_code,
-    is_well_known,
-    structural,
-    texts_at,
-    texts_of,
-)
-from pipelines.io.part10 import PIXEL_DATA
-
-DEEPEST_NESTING = 32
-"""Enhanced CT nests five deep; what nests deeper is a bomb."""
-
-OLDEST_AGE_YEARS = 90
-
-LONG_DESCRIPTOR = 16
-"""Kernels and codes have at most 16 characters; a description may be "CHEST" or "B40f" by right."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """The rules, the key and what is known of the patient: the same for all files of a study."""
-
-    rules: Rules
-    pseudonyms: Pseudonyms
-    patient: str
-    known: Traces
-    shift_days: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Remembered:
-    """The texts of what was removed or replaced, by kind, and those of what may stay elsewhere."""
-
-    names: set[str] = field(default_factory=set)
-    values: set[str] = field(default_factory=set)
-    descriptions: set[str] = field(default_factory=set)
-    meanings: set[str] = field(default_factory=set)
-    kept: set[str] = field(default_factory=set)
-
-    def __bool__(self) -> bool:
-        return any((self.names, self.values, self.descriptions, self.meanings, self.kept))
-
-    def add(self, other: "Remembered") -> None:
-        """Remember what `other` does, too."""
-        self.names.update(other.names)
-        self.values.update(other.values)
-        self.descriptions.update(other.descriptions)
-        self.meanings.update(other.meanings)
-        self.kept.update(other.kept)
-
-    def traces(self) -> Traces:
-        """What may not be left.
-
-        But for days and UIDs that an option or a recipe keeps elsewhere, and descriptions that are
-        the meaning of a standard code.
-        """
-        values = (self.values - self.kept) | (self.descriptions - self.meanings)
-        return traces_of(values).joined(traces_of_names(self.names))
-
-
-def capped_age(text: str) -> str:
-    """An age (AS, PS3.5 6.2) of 90 years or more as `090Y`; empty if it is no age."""
-    if not VALID["AS"].fullmatch(text):
-        return ""
-    is_old = text.endswith("Y") and int(text[:3]) >= OLDEST_AGE_YEARS
-    return f"{OLDEST_AGE_YEARS:03d}Y" if is_old else text
+from pipelines.core.values import CODE_MEANING, PIXEL_DATA, STRING_VRS, structural
+from pipelines.io.elements import UNDECODABLE, checked, is_local_code, texts_at, texts_of
+from pipelines.io.engine import DEEPEST_NESTING, Engine, Remembered
 
 
 @dataclass(slots=True)
@@ -117,7 +45,7 @@ class Rewriting:
         return new
 
     def _element(self, source: Dataset, tag: int, depth: int) -> DataElement | None:
-        vr = dictionary_VR(tag)
+        vr = vr_of(tag)
         rule = self.engine.rules.of(tag, vr)
         if rule.action is Action.KEEP:
             return self._kept(source, tag, vr, depth)
@@ -131,33 +59,13 @@ class Rewriting:
         return DataElement(tag, vr.partition(" ")[0], value)
 
     def _new_value(self, source: Dataset, tag: int, rule: Rule) -> Any:
-        if rule.action is Action.UID:
-            uids = [self._uid(text) for text in texts_at(source, tag)]
-            return uids if len(uids) != 1 else uids[0]
-        if rule.action is Action.AGE:
-            return capped_age("".join(texts_at(source, tag)))
-        if rule.action is Action.PSEUDONYM:
-            return self.engine.patient
-        if rule.action in {Action.SHIFT, Action.CLEAN}:
-            return self._in_part(texts_at(source, tag), rule)
-        self.is_ascii &= rule.value.isascii()
-        return rule.value if rule.action is Action.REPLACE else None
-
-    def _in_part(self, texts: list[str], rule: Rule) -> list[str]:
-        """What an option leaves of each value; no value where nothing is left."""
+        if rule.action is Action.BLANK:
+            return None
+        new = self.engine.new_texts(rule, texts_at(source, tag))
+        self.is_ascii &= all(text.isascii() for text in new)
         if rule.action is Action.SHIFT:
-            new = [shifted_date(text, self.engine.shift_days) for text in texts]
             self.seen.kept.update(new)
-        else:
-            new = [self._cleaned(text) for text in texts]
-            self.is_ascii &= all(text.isascii() for text in new)
-        return [text for text in new if text]
-
-    def _cleaned(self, text: str) -> str:
-        return cleaned_text(text, self.engine.rules.options.descriptor_words)
-
-    def _uid(self, text: str) -> str:
-        return text if is_well_known(text) else self.engine.pseudonyms.uid(text)
+        return new if len(new) != 1 else new[0]
 
     def _kept(self, source: Dataset, tag: int, vr: str, depth: int) -> DataElement | None:
         try:
@@ -195,20 +103,7 @@ class Rewriting:
             self._remember_items(source, tag, depth)
             return
         texts = texts_at(source, tag)
-        if vr == "PN":
-            self.seen.names.update(texts)
-        elif vr == "UI":
-            self.seen.values.update(text for text in texts if not is_well_known(text))
-        elif vr in {"DA", "DT"}:
-            self.seen.values.update(text[:8] for text in texts if text[:8] != rule.value[:8])
-        elif vr in TEXT_VRS and tag not in CODES:
-            new = rule.value
-            is_cleaned = rule.action is Action.CLEAN
-            texts = [text for text in texts if text != (self._cleaned(text) if is_cleaned else new)]
-            if rule.is_descriptor:
-                self.seen.descriptions.update(text for text in texts if len(text) > LONG_DESCRIPTOR)
-            else:
-                self.seen.values.update(texts)
+        self.seen.add_removed(texts, tag=tag, vr=vr, rule=rule, engine=self.engine)
 
     def _remember_items(self, source: Dataset, tag: int, depth: int) -> None:
         try:
@@ -220,6 +115,6 @@ class Rewriting:
         for item in items:
             for inner in (int(inner) for inner in item.keys()):  # noqa: SIM118
                 if not structural(inner):
-                    vr = dictionary_VR(inner)
+                    vr = vr_of(inner)
                     rule = self.engine.rules.of(inner, vr)
                     self._remember(item, inner, vr, rule, depth + 1)

@@ -14,12 +14,11 @@ from enum import IntEnum
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 
+from pipelines.core.dictionary import CT_IMAGE_STORAGE, ENHANCED_CT_IMAGE_STORAGE
 from pipelines.core.errors import DicomError
 from pipelines.core.fields import Fields
 from pipelines.core.model import FolderItem
-from pipelines.core.slices import CT_IMAGE_STORAGE
 from pipelines.io.dicom import (
-    ENHANCED_CT_IMAGE_STORAGE,
     MAGIC,
     PREAMBLE_BYTES,
     has_magic,

@@ -1,0 +1,43 @@
+"""What came of a plain folder, as lines or as JSON: quicker to load than tables."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from mosmedcli.options import Session
+from pipelines.core.codec import to_jsonable
+from pipelines.core.model import FolderItem
+from pipelines.plain import FolderReport
+
+
+def plan(session: Session, stage: str, items: Sequence[FolderItem]) -> None:
+    """What a dry run over a plain folder found."""
+    if session.as_json:
+        _json({"stage": stage, "items": {item.name: len(item.files) for item in items}})
+        return
+    for item in items:
+        click.echo(f"{stage}: {item.name} ({len(item.files)} files)")
+
+
+def report(session: Session, report: FolderReport) -> None:
+    """What a stage has made of a plain folder; ends the command with the exit status."""
+    if session.as_json:
+        _json({**to_jsonable(report), "exit_status": report.exit_status})
+        sys.exit(report.exit_status)
+    for excluded in report.excluded:
+        click.secho(f"excluded {excluded.public_id}: {excluded.reason}", fg="yellow")
+    for failed in report.failed:
+        click.secho(f"failed {failed.public_id}: {failed.code}: {failed.message}", fg="red")
+        click.secho(f"  {failed.hint}", dim=True)
+    counts = (len(report.done), len(report.kept), len(report.excluded), len(report.failed))
+    words = zip(("done", "kept", "excluded", "failed"), counts, strict=True)
+    said = ", ".join(f"{count} {word}" for word, count in words)
+    click.echo(f"{report.stage}: {report.found} found: {said}")
+    sys.exit(report.exit_status)
+
+
+def _json(value: Any) -> None:
+    click.echo(json.dumps(to_jsonable(value), indent=2, ensure_ascii=False))

@@ -1,0 +1,45 @@
+"""Which elements may stay at all, and what a value of each type looks like."""
+
+import re
+
+from pipelines.core.deid import DATE_VRS, TEXT_VRS
+from pipelines.core.dictionary import is_in_dictionary
+
+PIXEL_DATA = 0x7FE00010
+SPECIFIC_CHARACTER_SET = 0x00080005
+PATIENT_SEX = 0x00100040
+CODE_VALUE, CODING_SCHEME, CODE_MEANING = 0x00080100, 0x00080102, 0x00080104
+CODE_MARKS = (CODE_VALUE, CODE_MEANING, 0x00080119, 0x00080120)
+"""An item that has one of these is a code (PS3.3 table 8.8-1)."""
+
+CODES = range(CODE_VALUE, 0x00080124)
+"""Code sequence macro (PS3.3 table 8.8-1): vocabulary, in removed sequences as in kept ones."""
+
+SEXES = frozenset({"M", "F", "O"})
+INTEGER_VRS = frozenset({"SL", "SS", "SV", "UL", "US", "UV"})
+STRING_VRS = frozenset({*TEXT_VRS, *DATE_VRS, "CS", "DS", "IS", "UI"})
+VALID = {
+    "AS": re.compile(r"\d{3}[DWMY]"),
+    "CS": re.compile(r"[A-Z0-9 _]{0,16}"),
+    "DA": re.compile(r"\d{8}"),
+    "DT": re.compile(r"[\d.+-]{4,26}"),
+    "TM": re.compile(r"[\d.]{2,14}"),
+    "UI": re.compile(r"[0-9.]{0,64}"),
+}
+"""PS3.5 table 6.2-1: where free text may hide, a kept value must look like what it claims to be."""
+
+
+def structural(tag: int) -> str:
+    """Why an element is removed whatever a recipe says (`core.deid.STRUCTURAL`), or nothing."""
+    group = tag >> 16
+    if group % 2:
+        return "private"
+    if group < 0x0008 or tag & 0xFFFF == 0:
+        return "group length"
+    if group & 0xFF00 in {0x5000, 0x6000}:
+        return "overlay or curve"
+    if tag >= PIXEL_DATA:
+        return "behind the pixels"
+    if not is_in_dictionary(tag):
+        return "unknown"
+    return "character set" if tag == SPECIFIC_CHARACTER_SET else ""
