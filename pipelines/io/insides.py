@@ -20,6 +20,7 @@ from typing import BinaryIO, cast
 from urllib.parse import unquote_to_bytes
 
 from pipelines.io.dicom import PREAMBLE_BYTES, has_magic
+from pipelines.io.embedded import JPEG_MAGIC, jpeg_segments, taken_apart
 
 GZIP_MAGIC, ZIP_MAGIC, PDF_MAGIC = b"\x1f\x8b", b"PK\x03\x04", b"%PDF-"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -88,7 +89,7 @@ def parts_of(path: Path, kind: str) -> Iterator[Part]:
 def _parts(kind: str, stream: BinaryIO, nesting: int) -> Iterator[Part]:
     match kind:
         case "text":
-            yield from _text_parts(_limited(stream))
+            yield from _text_with_files_parts(_limited(stream))
         case "nii.gz" | "gzip":
             yield from _gzip_parts(kind, stream)
         case "nii":
@@ -116,6 +117,24 @@ def _limited(stream: BinaryIO) -> bytes:
 
 def _part(place: str, content: bytes, *, is_numbers: bool = False) -> Part:
     return Part(place, io.BytesIO(content), is_numbers)
+
+
+def _text_with_files_parts(content: bytes) -> Iterator[Part]:
+    """A text, and what is embedded in it."""
+    text, files, raw = taken_apart(content)
+    yield from _text_parts(text)
+    yield _part("embedded", raw, is_numbers=True)
+    for number, data in enumerate(files, start=1):
+        for part in _file_parts(data):
+            yield Part(f"embedded {number}, {part.place}", part.content, part.is_numbers)
+
+
+def _file_parts(data: bytes) -> Iterator[Part]:
+    if data.startswith(JPEG_MAGIC):
+        for place, content, is_numbers in jpeg_segments(data):
+            yield _part(place, content, is_numbers=is_numbers)
+    else:
+        yield from _member_parts(data, "file", NESTING_LIMIT)
 
 
 def _text_parts(content: bytes, place: str = "text") -> Iterator[Part]:
