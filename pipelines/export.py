@@ -1,20 +1,19 @@
 """Export one study of the drawing frame from the archive: whole, proven, and its series chosen."""
 
-import hashlib
-import shutil
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from pipelines.core.choice import choose_series
-from pipelines.core.errors import DicomError, ItemError, SettingsError
+from pipelines.core.errors import DicomError, ItemError
 from pipelines.core.identity import Candidate, Exported
 from pipelines.core.model import Decision, Excluded, ReaderMask, Sex
 from pipelines.core.settings import ExportSettings
-from pipelines.io.attributes import canonical_accession
 from pipelines.io.dose_report import SR_STORAGE, read_doses
+from pipelines.io.mask_files import bring_mask
 from pipelines.io.subject import Subject, merged, read_subject
 from pipelines.peers.archives import Archive, ArchivedInstance
+from pipelines.peers.masks import digest_of, drawn_in_study, find_masks
 from pipelines.peers.opening import open_archive
 from pipelines.peers.studies import (
     Decisions,
@@ -30,13 +29,12 @@ from pipelines.peers.studies import (
     without_duplicates,
 )
 
-VERSION: int = 3
+VERSION: int = 4
 
 SERIES_FOLDER, OTHER_FOLDER = "series", "other"
 SCRATCH_FOLDER = "receiving"
 """Where an archive may keep what it has received; gone when the study is exported."""
 
-MASK_SUFFIXES = (".nii.gz", ".nii")
 OLDEST_AGE_YEARS = 90
 """Older patients are so few that the age would name them: 90 stands for 90 and older."""
 
@@ -64,11 +62,12 @@ def work(
             )
         slices, others = split(study, choice.series)
         refuse_truncated(slices)
-        others = archive.receive(others) if settings.whole_study else dose_reports(others, archive)
+        is_all = settings.whole_study or settings.study_masks
+        others = archive.receive(others) if is_all else dose_reports(others, archive)
         subject, unread = _copy(archive, slices, others, folder)
         unread = (*archive.notes(), *unread)
     dose_length_product_mgy_cm, dose = read_doses(_report_paths(others, folder))
-    masks = _copy_mask(candidate, settings, folder)
+    masks, drawn = _bring_masks(candidate, settings, folder, others)
     exported = Exported(
         public_id=candidate.public_id,
         patient_key=candidate.patient_key,
@@ -80,25 +79,21 @@ def work(
         dose_length_product_mgy_cm=dose_length_product_mgy_cm,
         readings=candidate.readings,
         masks=masks,
-        decisions=(*decisions, *set_aside(others, choice.series), *unread, dose),
+        decisions=(*decisions, *set_aside(others, choice.series), *unread, dose, *drawn),
     )
     return with_subject(exported, subject)
 
 
 def outside(candidate: Candidate, settings: ExportSettings) -> str:
-    """The SHA-256 of the study's mask; empty without one.
+    """A digest of the study's masks; empty without any.
 
     Raises SettingsError where no study could be exported by these settings.
     """
     choose_series((), settings)
     try:
-        mask = find_mask(candidate, settings)
+        return digest_of(find_masks(candidate, settings))
     except ItemError as error:
         return error.code
-    if mask is None:
-        return ""
-    with mask.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 # --- copying
@@ -142,41 +137,21 @@ def _places(study: Study, folder: Path) -> list[tuple[ArchivedInstance, Path]]:
     return [(one, folder / f"{k:0{width}}.dcm") for k, one in enumerate(study, start=1)]
 
 
-def _copy_mask(
-    candidate: Candidate, settings: ExportSettings, folder: Path
-) -> tuple[ReaderMask, ...]:
-    mask = find_mask(candidate, settings)
-    if mask is None:
-        return ()
-    name = "mask" + next(end for end in MASK_SUFFIXES if mask.name.lower().endswith(end))
-    shutil.copyfile(mask, folder / name)
-    return (ReaderMask(file=name),)
-
-
-def find_mask(candidate: Candidate, settings: ExportSettings) -> Path | None:
-    """The mask of a study, by the accession number or StudyInstanceUID that the RIS gives.
-
-    Raises ItemError MASK_AMBIGUOUS for several, SettingsError where the folder is not there.
-    """
-    if settings.masks is None:
-        return None
-    if not settings.masks.is_dir():
-        raise SettingsError(
-            f"the folder of masks {settings.masks} is not there",
-            hint="Mount it, or name another one as `masks` under [export]; empty for no masks.",
-        )
-    keys = [key for key in (candidate.accession_number, candidate.study_instance_uid) if key]
-    stems = {canonical_accession(key + end) for key in keys for end in ("", "_mask")}
-    # The names are compared, never joined: an accession number may hold a slash
-    masks = [path for path in settings.masks.iterdir() if _stem(path) in stems and path.is_file()]
-    if len(masks) > 1:
-        raise ItemError("MASK_AMBIGUOUS", f"{len(masks)} files are named like the study's mask")
-    return masks[0] if masks else None
-
-
-def _stem(path: Path) -> str | None:
-    end = next((end for end in MASK_SUFFIXES if path.name.lower().endswith(end)), None)
-    return None if end is None else canonical_accession(path.name[: -len(end)])
+def _bring_masks(
+    candidate: Candidate, settings: ExportSettings, folder: Path, others: Study
+) -> tuple[tuple[ReaderMask, ...], Decisions]:
+    """The masks of a study in `folder`, on the slices of its series."""
+    found = find_masks(candidate, settings)
+    if not found and settings.study_masks:
+        found = drawn_in_study([path for _, path in _places(others, folder / OTHER_FOLDER)])
+    masks: list[ReaderMask] = []
+    decisions: list[Decision] = []
+    for number, one in enumerate(found, start=1):
+        to = folder / f"mask-{number}"
+        brought = bring_mask(one.path, folder / SERIES_FOLDER, settings, to)
+        masks.append(ReaderMask(file=brought.file, reader=one.reader))
+        decisions += brought.decisions
+    return tuple(masks), tuple(decisions)
 
 
 # --- the person

@@ -145,6 +145,22 @@ FAULTS: dict[str, Fault] = {
         "several files are named like the mask of one study",
         "Leave one of them in the folder of masks.",
     ),
+    "MASK_LABELS": Fault(
+        "nothing says which label of the mask marks the lesion",
+        "Name it as `mask_labels` under [export], by number or by name.",
+    ),
+    "MASK_OTHER_IMAGE": Fault(
+        "the mask was drawn on another image",
+        "Look for the mask of the series that was chosen, or choose the series it was drawn on.",
+    ),
+    "MASK_OFF_SLICES": Fault(
+        "parts of the mask lie on no slice of the image",
+        "Draw them on the slices of the series; between slices and beyond them there is no voxel.",
+    ),
+    "MASK_NOT_PLANAR": Fault(
+        "contours of the mask are not parallel to the slices of the image",
+        "Draw them on axial slices, or save the mask as a segmentation.",
+    ),
     "UNREADABLE_MASK": Fault(
         "the mask is not a NIfTI file that can be read",
         "Save the mask as .nii.gz again.",

@@ -142,8 +142,17 @@ class ExportSettings(NodeSettings):
     )
     masks: Path | None = knob(
         None,
-        "A folder of masks named by accession number, e.g. MH123_mask.nii.gz.",
+        "A folder of masks, NIfTI, SEG or RTSTRUCT: MH123_mask.nii.gz, or MH123__reader.nii.gz.",
         enters=Enters.NEVER,
+    )
+    study_masks: bool = knob(
+        False, "Where the folder has no mask: take SEG and RTSTRUCT of the study itself."
+    )
+    mask_labels: tuple[str, ...] = knob(
+        (), "Which labels mark the lesion, by number or name (% any text); empty for the only one."
+    )
+    mask_threshold: float = knob(
+        0.5, "What share of the maximum is marked in a FRACTIONAL segmentation.", minimum=0
     )
     whole_study: bool = knob(
         True,

@@ -99,18 +99,22 @@ def read_volume(path: Path) -> Volume:
     return Volume(voxels_hu=voxels_hu, affine_ras=affine_ras)
 
 
-def read_mask(path: Path) -> Mask:
-    """The mask in `path`, brought to LAS by swaps and flips.
+def read_mask(path: Path, *, labels: Sequence[str] = ()) -> Mask:
+    """The mask in `path`, brought to LAS by swaps and flips: what is 1, or one of `labels`.
 
-    Raises ItemError UNREADABLE_MASK, or MASK_NOT_BINARY where a voxel is neither 0 nor 1.
+    Raises ItemError UNREADABLE_MASK, or MASK_NOT_BINARY where there are no labels to go by and a
+    voxel is neither 0 nor 1.
     """
+    wanted = [float(label) for label in labels if label.strip().isdecimal()]
     raw, header = _read(path, "UNREADABLE_MASK")
     affine_ras = _affine(path, header, "UNREADABLE_MASK")
     slope, intercept = _scaling(path, header, "UNREADABLE_MASK")
     marked = np.empty(raw.shape, dtype=np.uint8, order="F")
     for k in range(raw.shape[2]):
         plane = _scaled(raw[:, :, k], slope, intercept)
-        if not ((plane == 0) | (plane == 1)).all():
+        if wanted:
+            plane = np.isin(plane, wanted).astype(np.float64)
+        elif not ((plane == 0) | (plane == 1)).all():
             message = f"{path.name}: slice {k} has other values than 0 and 1"
             raise ItemError("MASK_NOT_BINARY", message)
         marked[:, :, k] = plane

@@ -1,0 +1,86 @@
+"""Where the readers' masks of a study come from: a folder of files that are named like it.
+
+`MH123.nii.gz` or `MH123_mask.nii.gz` is the one mask of study MH123 (or of its StudyInstanceUID);
+`MH123__ivanova.nii.gz` and `MH123_mask__petrov.dcm` are those of several readers.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipelines.core.errors import ItemError, SettingsError
+from pipelines.core.identity import Candidate
+from pipelines.core.settings import ExportSettings
+from pipelines.io.attributes import canonical_accession
+from pipelines.io.mask_files import creators_of, suffix_of
+
+READER_MARK = "__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundMask:
+    """A mask's file, and the name of who drew it; empty where the file does not tell."""
+
+    path: Path
+    reader: str
+
+
+def find_masks(candidate: Candidate, settings: ExportSettings) -> tuple[FoundMask, ...]:
+    """The masks of a study, by the accession number or StudyInstanceUID that the RIS gives.
+
+    Raises ItemError MASK_AMBIGUOUS where a reader, or nobody, has several; SettingsError where the
+    folder is not there.
+    """
+    if settings.masks is None:
+        return ()
+    if not settings.masks.is_dir():
+        raise SettingsError(
+            f"the folder of masks {settings.masks} is not there",
+            hint="Mount it, or name another one as `masks` under [export]; empty for no masks.",
+        )
+    keys = [key for key in (candidate.accession_number, candidate.study_instance_uid) if key]
+    stems = {canonical_accession(key + end) for key in keys for end in ("", "_mask")}
+    found = sorted(_named_like(stems, settings.masks), key=lambda one: (one.reader, one.path))
+    readers = {one.reader.casefold() for one in found}
+    if len(readers) < len(found) or (len(found) > 1 and "" in readers):
+        raise ItemError("MASK_AMBIGUOUS", f"{len(found)} files are named like the study's mask")
+    return tuple(found)
+
+
+def drawn_in_study(paths: Sequence[Path]) -> tuple[FoundMask, ...]:
+    """The segmentations and structure sets among the objects of a study, each by who drew it.
+
+    Raises ItemError MASK_AMBIGUOUS where nobody can tell several of them apart.
+    """
+    found = [FoundMask(path=path, reader=reader) for path in paths for reader in creators_of(path)]
+    if len(found) == 1:
+        return (replace(found[0], reader=""),)
+    readers = {one.reader.casefold() for one in found}
+    if len(readers) < len(found) or "" in readers:
+        raise ItemError("MASK_AMBIGUOUS", f"{len(found)} masks are in the study itself")
+    return tuple(sorted(found, key=lambda one: one.reader))
+
+
+def digest_of(masks: tuple[FoundMask, ...]) -> str:
+    """A digest of the readers and bytes of masks; empty without any."""
+    sha256 = hashlib.sha256()
+    for mask in masks:
+        sha256.update(f"{mask.reader}\0{suffix_of(mask.path)}\0".encode("utf-8", "surrogatepass"))
+        with mask.path.open("rb") as stream:
+            sha256.update(hashlib.file_digest(stream, "sha256").digest())
+    return sha256.hexdigest() if masks else ""
+
+
+def _named_like(stems: set[str], folder: Path) -> Iterator[FoundMask]:
+    """The names are compared, never joined: an accession number may hold a slash."""
+    for path in folder.iterdir():
+        suffix = suffix_of(path)
+        if suffix is None or not path.is_file():
+            continue
+        stem = path.name[: -len(suffix)]
+        study, _, reader = stem.rpartition(READER_MARK)
+        if canonical_accession(stem) in stems:
+            yield FoundMask(path=path, reader="")
+        elif reader.strip() and canonical_accession(study) in stems:
+            yield FoundMask(path=path, reader=reader.strip())
