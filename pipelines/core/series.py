@@ -7,8 +7,9 @@ from itertools import groupby
 from math import inf
 from typing import ClassVar
 
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
-CT_SOP_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.2", ENHANCED_CT})
+CT_SOP_CLASSES = frozenset({CT_IMAGE, ENHANCED_CT})
 """CT Image Storage and Enhanced CT Image Storage (PS3.4 B.5): what a volume can be made of."""
 
 DOSE_REPORT = "1.2.840.10008.5.1.4.1.1.88.67"
@@ -143,6 +144,7 @@ def _summary(series_instance_uid: str, members: list[ObjectHeader]) -> SeriesSum
     usable = [header for header in members if not flaw_of(header)]
     flaws = Counter(sorted(flaw_of(header) for header in members))
     shown = usable or members
+    certain = [header for header in shown if _is_certain(header)]
     is_whole = all(header.is_whole for header in members)
     descriptions = [h.series_description for h in shown if h.is_whole or h.series_description]
     return SeriesSummary(
@@ -153,16 +155,21 @@ def _summary(series_instance_uid: str, members: list[ObjectHeader]) -> SeriesSum
         ),
         description=min((text or "" for text in descriptions), default=""),
         modalities=_distinct([(header.modality or "").upper() for header in shown]),
-        kernels=_distinct([header.convolution_kernel or "" for header in shown]),
+        kernels=_distinct([header.convolution_kernel or "" for header in certain]),
         slice_thicknesses_mm=tuple(
-            sorted({h.slice_thickness_mm for h in shown if h.slice_thickness_mm is not None})
+            sorted({h.slice_thickness_mm for h in certain if h.slice_thickness_mm is not None})
         ),
-        images=sum(header.frames or 1 for header in usable),
+        images=sum(_images_in(header) for header in usable),
         flaw="" if usable else flaws.most_common(1)[0][0],
         is_whole=is_whole,
         is_vague=not is_whole and _is_vague(usable, members),
         frames_unknown=any(not h.is_whole and _may_have_frames(h) for h in usable),
     )
+
+
+def _is_certain(header: ObjectHeader) -> bool:
+    """Whether what an object is stands fast: one that may turn out derived says nothing yet."""
+    return header.is_whole or None not in {header.sop_class_uid, header.image_type}
 
 
 def _is_vague(usable: list[ObjectHeader], members: list[ObjectHeader]) -> bool:
@@ -171,6 +178,11 @@ def _is_vague(usable: list[ObjectHeader], members: list[ObjectHeader]) -> bool:
         None in {header.convolution_kernel, header.slice_thickness_mm, header.image_type}
         for header in usable
     )
+
+
+def _images_in(header: ObjectHeader) -> int:
+    """A plain CT image is one, whatever its NumberOfFrames claims (PS3.3 A.3)."""
+    return 1 if header.sop_class_uid == CT_IMAGE else header.frames or 1
 
 
 def _may_have_frames(header: ObjectHeader) -> bool:
