@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.core.series import ObjectHeader
-from pipelines.io.part10 import encode_start
+from pipelines.io.new_file import encode_start
 from pipelines.io.probe import Kind, probe_file
 
 PART_SUFFIX = ".part"
