@@ -24,7 +24,9 @@ from pipelines.core.settings import RegistrySettings
 from pipelines.io.tables import read_as_users_do
 from pipelines.io.workbook import Sheet, checked_names, write_workbook
 from pipelines.io.workspace import sha256_of
+from pipelines.publication.datasheet import checked_answers
 from pipelines.publication.documents import SUMS_NAME, documents, sums_text
+from pipelines.publication.imprint import imprint_of
 from pipelines.publication.licences import licence_of
 from pipelines.publication.report import NAME as REPORT_NAME
 from pipelines.publication.report import render
@@ -66,6 +68,8 @@ def build(
     checked_names([settings.name])
     licence_of(settings.licence)
     columns_of(settings)
+    imprint_of(settings)
+    checked_answers(settings)
     studies = [study for study, _ in items]
     folders = {study.public_id: source for study, source in items}
     rows = number(studies)

@@ -22,9 +22,11 @@ from pipelines.standing import Standing, record_of, settings_digest
 from pipelines.versions import library_versions
 
 NAME = "dataset"
-OURS = ("dataset_registry.xlsx", "LICENSE", "README_EN.md", "README_RU.md", "studies.csv",
-        "data_dictionary.csv", "report.html", "SHA256SUMS",
-        "studies/*/study_*.nii.gz", "masks/study_*_mask.nii.gz")  # fmt: skip
+OURS = (
+    "dataset_registry.xlsx", "LICENSE", "README_EN.*", "README_RU.*", "studies.csv",
+    "data_dictionary.csv", "DATASHEET.md", "CHANGELOG.md", "croissant.json", "datacite.json",
+    "report.html", "SHA256SUMS", "studies/*/study_*.nii.gz", "masks/study_*_mask.nii.gz",
+)  # fmt: skip
 """What a published folder holds; anything else in it was put there by somebody else."""
 
 

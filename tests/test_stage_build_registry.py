@@ -133,11 +133,17 @@ def test_the_tree_is_that_of_the_published_dataset(tmp_path):
     _, folder = dataset(tmp_path)
 
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) == [
+        "CHANGELOG.md",
+        "DATASHEET.md",
         "LICENSE",
         "README_EN.md",
+        "README_EN.pdf",
         "README_RU.md",
+        "README_RU.pdf",
         "SHA256SUMS",
+        "croissant.json",
         "data_dictionary.csv",
+        "datacite.json",
         "dataset_registry.xlsx",
         "masks",
         "masks/study_0002_mask.nii.gz",
@@ -232,22 +238,28 @@ def test_the_dataset_does_not_depend_on_the_order_of_the_studies(tmp_path):
     assert contents(folders[0]) == contents(folders[1])
 
 
-def test_the_dataset_does_not_depend_on_umask_time_zone_locale_or_working_directory(tmp_path):
+def test_the_dataset_does_not_depend_on_day_umask_time_zone_locale_or_working_directory(tmp_path):
     code = (
-        "import os, sys; from pathlib import Path\n"
+        "import os, sys, time; from pathlib import Path\n"
         "os.umask(int(sys.argv[2], 8))\n"
+        "now = time.time() - 86400 * int(sys.argv[2])\n"
+        "local, utc = time.localtime, time.gmtime\n"
+        "time.time = lambda: now\n"
+        "time.localtime = lambda seconds=None: local(now if seconds is None else seconds)\n"
+        "time.gmtime = lambda seconds=None: utc(now if seconds is None else seconds)\n"
         "from test_stage_build_registry import build, dataset\n"
         "root = Path(sys.argv[1]); root.mkdir()\n"
         "dataset(root)\n"
     )
     made = []
-    for umask, zone, cwd in (("000", "Asia/Tokyo", "/"), ("077", "UTC", str(tmp_path))):
+    days = (("000", "Asia/Tokyo", "C", "/"), ("077", "UTC", "C.UTF-8", str(tmp_path)))
+    for umask, zone, locale, cwd in days:
         root = tmp_path / umask
         environment = {
             "PYTHONPATH": ":".join([str(Path(__file__).parent), *map(os.path.abspath, sys.path)]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "TZ": zone,
-            "LC_ALL": "C",
+            "LC_ALL": locale,
             "PYTHONHASHSEED": str(len(zone)),
         }
         command = [sys.executable, "-c", code, str(root), umask]

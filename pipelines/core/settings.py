@@ -249,6 +249,21 @@ class RegistrySettings:
     version: str = knob("1.0", "The version of the dataset.")
     licence: str = knob("CC-BY-NC-ND-3.0", "The SPDX name of the licence.")
     holder: str = knob("", "Who holds the rights; stands in LICENSE and README.")
+    creators: tuple[str, ...] = knob(
+        (), 'Who made the dataset, people as "Family name, given name"; the holder if empty.'
+    )
+    publisher: str = knob("", "Who publishes the dataset; the holder if empty.")
+    funding: str = knob("", "Who paid for it.")
+    contact: str = knob("", "Where users can write to.")
+    link: str = knob("", "The permanent link, e.g. https://mosmed.ai/datasets/covid19_1110.")
+    doi: str = knob("", "The DOI, e.g. 10.17816/DD46826, if it has one.")
+    release_date: str = knob("", "The day of the release, as 2020-04-28.")
+    changelog: Mapping[str, str] = knob(
+        {}, 'What each version changed, for CHANGELOG.md, e.g. { "1.1" = "12 studies more." }.'
+    )
+    answers: Mapping[str, str] = knob(
+        {}, 'Answers to questions that DATASHEET.md lists as open, e.g. { ethics = "..." }.'
+    )
     effective_dose_msv_per_mgy_cm: float = knob(
         0.017,
         "Effective dose of a dose length product of 1 mGy.cm (0.017 for the chest).",

@@ -3,18 +3,26 @@
 from collections.abc import Mapping, Sequence
 
 from pipelines.core.settings import RegistrySettings
+from pipelines.io.pdf import Document, pdf_bytes
+from pipelines.publication.answers import responsible_of
+from pipelines.publication.changelog import CHANGELOG_NAME, changelog_text
 from pipelines.publication.columns import Listed
+from pipelines.publication.croissant import CROISSANT_NAME, croissant_bytes
+from pipelines.publication.datacite import DATACITE_NAME, datacite_bytes
+from pipelines.publication.datasheet import DATASHEET_NAME, datasheet_text
 from pipelines.publication.facts import facts_of
+from pipelines.publication.imprint import Imprint, imprint_of
 from pipelines.publication.licences import licence_file, licence_of
-from pipelines.publication.readme import Described, full_title_of, render
+from pipelines.publication.readme import Described, render
 from pipelines.publication.study_table import (
     DICTIONARY_NAME,
     TABLE_NAME,
+    columns_of,
     dictionary_bytes,
     table_bytes,
     told_of,
 )
-from pipelines.publication.wording import LANGUAGES
+from pipelines.publication.wording import LANGUAGES, Language
 
 SUMS_NAME = "SHA256SUMS"
 
@@ -23,26 +31,57 @@ def documents(
     listed: Sequence[Listed], settings: RegistrySettings, *, digits: int
 ) -> dict[str, bytes]:
     """The content of each document by its file name; `digits` has the number in a file name."""
+    imprint, licence = imprint_of(settings), licence_of(settings.licence)
     described = Described(
         listed=listed,
         facts=facts_of([one.study for one in listed]),
         told=told_of(listed, settings),
         digits=digits,
     )
-    licence = licence_of(settings.licence)
-    made = {
-        "LICENSE": licence_file(
-            licence, title=full_title_of(settings), holder=settings.holder
-        ).encode("utf-8"),
+    tables = {
         TABLE_NAME: table_bytes(listed, settings),
         DICTIONARY_NAME: dictionary_bytes(settings),
     }
-    for language in LANGUAGES:
-        text = render(described, settings, language)
-        made[language.file_name] = text.encode("utf-8")
-    return made
+    texts = {
+        "LICENSE": licence_file(licence, title=imprint.full_title, holder=imprint.holder),
+        CHANGELOG_NAME: changelog_text(described.facts, imprint, settings),
+        DATASHEET_NAME: datasheet_text(described, imprint, settings),
+    }
+    return {
+        **{name: text.encode("utf-8") for name, text in texts.items()},
+        **tables,
+        **_readmes(described, imprint, settings),
+        DATACITE_NAME: datacite_bytes(imprint, described.facts, licence),
+        CROISSANT_NAME: croissant_bytes(
+            imprint, licence, columns_of(settings), tables,
+            responsible=responsible_of(described, imprint, settings),
+        ),
+    }  # fmt: skip
 
 
 def sums_text(digests: Mapping[str, str]) -> str:
     """`SHA256SUMS` as `sha256sum -c` reads it: digest, two blanks, path; sorted by path."""
     return "".join(f"{digests[path]}  {path}\n" for path in sorted(digests))
+
+
+def _readmes(
+    described: Described, imprint: Imprint, settings: RegistrySettings
+) -> dict[str, bytes]:
+    """The README in each language, as Markdown and as PDF."""
+    made: dict[str, bytes] = {}
+    for language in LANGUAGES:
+        text = render(described, settings, language)
+        made[language.file_name] = text.encode("utf-8")
+        made[language.pdf_name] = pdf_bytes(_document(text, imprint, language))
+    return made
+
+
+def _document(markdown: str, imprint: Imprint, language: Language) -> Document:
+    return Document(
+        markdown=markdown,
+        title=imprint.full_title,
+        author="; ".join(imprint.creators),
+        language=language.code,
+        footer=" · ".join(part for part in (imprint.full_title, imprint.version) if part),
+        page=lambda number, pages: language.words["page"].format(number=number, pages=pages),
+    )

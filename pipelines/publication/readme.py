@@ -14,8 +14,9 @@ from pipelines.core.model import Category
 from pipelines.core.settings import RegistrySettings
 from pipelines.publication.columns import Listed
 from pipelines.publication.facts import Facts, Rule, Spread
+from pipelines.publication.imprint import Imprint, imprint_of
 from pipelines.publication.licences import Licence, Term, licence_of
-from pipelines.publication.markdown import escaped, grid, one_line
+from pipelines.publication.markdown import escaped, grid
 from pipelines.publication.study_section import anonymity_sentence, columns_table, splits_sentence
 from pipelines.publication.study_table import Told
 from pipelines.publication.wording import Language
@@ -25,16 +26,22 @@ FILES = (
     "dataset_registry.xlsx",
     "LICENSE",
     "README_EN.md",
+    "README_EN.pdf",
     "README_RU.md",
+    "README_RU.pdf",
     "studies.csv",
     "data_dictionary.csv",
+    "report.html",
+    "DATASHEET.md",
+    "CHANGELOG.md",
+    "croissant.json",
+    "datacite.json",
     "SHA256SUMS",
 )
 """What lies beside the folders, in the order in which README tells of it."""
 
 OLDEST_TOLD_YEARS = 90
 MOST_VALUES_LISTED = 5
-HOUSE = "MosMedData "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +63,14 @@ def render(described: Described, settings: RegistrySettings, language: Language)
     Raises SettingsError for a licence that mosmed does not ship.
     """
     words, facts = language.words, described.facts
-    licence = licence_of(settings.licence)
+    licence, imprint = licence_of(settings.licence), imprint_of(settings)
     number_pattern = "B" * described.digits
     template = Template((files(__package__) / language.file_name).read_bytes().decode("utf-8"))
     return template.substitute(
-        title=escaped(title_of(settings)),
+        title=escaped(imprint.title),
         masks_sentence=words[_masks_key(facts)],
-        general_table=_table(_general_rows(facts, settings, language), language),
-        affiliation=_affiliation(settings, language),
+        general_table=_table(_general_rows(facts, imprint, language), language),
+        affiliation=_affiliation(imprint, language),
         tree=_tree(number_pattern),
         number_pattern=number_pattern,
         overview_table=_table(_overview_rows(facts, language), language),
@@ -76,25 +83,9 @@ def render(described: Described, settings: RegistrySettings, language: Language)
         mask_principles=words["mask_principles" if facts.masks else "no_masks"],
         licence_sentence=_licence_sentence(licence, language),
         terms=_terms(licence, language),
-        citation=_citation(settings, language),
+        citation=_citation(imprint, language),
         distribution=words["distribution"],
     ).replace(" \n", "\n")
-
-
-def title_of(settings: RegistrySettings) -> str:
-    """The title of the dataset on one line; its name where it has no title."""
-    return one_line(settings.title) or one_line(settings.name)
-
-
-def code_of(settings: RegistrySettings) -> str:
-    """The internal code: the name without the name of the house, `COVID19_1110`."""
-    return one_line(settings.name).removeprefix(HOUSE)
-
-
-def full_title_of(settings: RegistrySettings) -> str:
-    """The title with the internal code, unless the title holds it already."""
-    title, code = title_of(settings), code_of(settings)
-    return f"{title} ({code})" if code and code not in title else title
 
 
 def _table(rows: Iterable[tuple[str, str]], language: Language) -> str:
@@ -102,17 +93,18 @@ def _table(rows: Iterable[tuple[str, str]], language: Language) -> str:
     return grid(head, [row for row in rows if row[1]], alignments=("---", "---"))
 
 
-def _general_rows(
-    facts: Facts, settings: RegistrySettings, language: Language
-) -> list[tuple[str, str]]:
-    words = language.words
+def _general_rows(facts: Facts, imprint: Imprint, language: Language) -> list[tuple[str, str]]:
+    words, day = language.words, imprint.release_date
     return [
-        (words["title"], escaped(title_of(settings))),
-        (words["code"], escaped(code_of(settings))),
+        (words["title"], escaped(imprint.title)),
+        (words["code"], escaped(imprint.code)),
         (words["annotation_class"], "2-C, 2-A" if facts.masks else "2-C"),
         (words["keywords"], words["keywords_value"]),
         (words["language"], words["language_value"]),
-        (words["version"], escaped(settings.version)),
+        (words["funding"], escaped(imprint.funding)),
+        (words["version"], escaped(imprint.version)),
+        (words["link"], f"<{imprint.address}>" if imprint.address else ""),
+        (words["release_date"], f"{day:%d.%m.%Y}" if day else ""),
     ]
 
 
@@ -179,9 +171,14 @@ def _masks_key(facts: Facts) -> str:
     return "masks_all" if facts.masks == facts.studies else "masks_some"
 
 
-def _affiliation(settings: RegistrySettings, language: Language) -> str:
-    holder = escaped(settings.holder)
-    return language.words["holder"].format(holder=holder) if holder else language.words["no_holder"]
+def _affiliation(imprint: Imprint, language: Language) -> str:
+    words = language.words
+    lines = [
+        words["holder"].format(holder=escaped(imprint.holder)) if imprint.holder else "",
+        *(f"- {escaped(name)}" for name in imprint.creators if name != imprint.holder),
+        words["contact"].format(contact=escaped(imprint.contact)) if imprint.contact else "",
+    ]
+    return "\n\n".join(line for line in lines if line) or words["no_holder"]
 
 
 def _tree(number_pattern: str) -> str:
@@ -263,11 +260,13 @@ def _terms(licence: Licence, language: Language) -> str:
     return "\n".join(f"- {language.words[key]}" for key in keys)
 
 
-def _citation(settings: RegistrySettings, language: Language) -> str:
-    version = one_line(settings.version)
+def _citation(imprint: Imprint, language: Language) -> str:
+    words, day = language.words, imprint.release_date
     parts = [
-        one_line(settings.holder).rstrip("."),
-        full_title_of(settings),
-        language.words["citation_version"].format(version=version) if version else "",
+        "; ".join(imprint.creators).rstrip("."),
+        imprint.full_title,
+        words["citation_version"].format(version=imprint.version) if imprint.version else "",
+        str(day.year) if day else "",
     ]
-    return escaped(". ".join(part for part in parts if part) + ".")
+    text = escaped(". ".join(part for part in parts if part) + ".")
+    return f"{text} <{imprint.address}>" if imprint.address else text

@@ -16,7 +16,7 @@ def columns_table(settings: RegistrySettings, language: Language) -> str:
     """Every column with its unit and meaning."""
     words = language.words
     rows = [
-        (f"`{column.name}`", column.unit or "—",
+        (f"`{column.name}`", words.get(column.unit, column.unit) or "—",
          (column.meaning_ru if language.code == "ru" else column.meaning_en).replace("*", r"\*"))
         for column in columns_of(settings)
     ]  # fmt: skip

@@ -17,10 +17,16 @@ class Language:
     decimal_mark: str
     words: Mapping[str, str]
 
+    @property
+    def pdf_name(self) -> str:
+        """The file of the README as PDF."""
+        return self.file_name.replace(".md", ".pdf")
+
 
 _EN = {
     "property": "Property",
     "value": "Value",
+    "page": "page {number} of {pages}",
     "title": "Dataset Title",
     "code": "Internal Code",
     "annotation_class": "Annotation Class",
@@ -28,7 +34,11 @@ _EN = {
     "keywords_value": "computed tomography, chest, lungs, COVID-19, pneumonia, severity",
     "language": "Language",
     "language_value": "English, Russian",
+    "funding": "Funding Sources",
     "version": "Dataset Version",
+    "link": "Permanent link",
+    "release_date": "Release Date",
+    "contact": "Contact: {contact}",
     "holder": "Rights holder: {holder}",
     "no_holder": "No rights holder is named.",
     "masks_some": "Some of the studies come with a binary pixel mask of these changes.",
@@ -95,6 +105,12 @@ _EN = {
         "motion artefacts, changes due to gravity, calcifications and pleural fluid are not."
     ),
     "no_masks": "No study of this dataset has a pixel mask; the folder `masks` is empty.",
+    "years": "years",
+    "mm": "mm",
+    "ml": "ml",
+    "kV": "kV",
+    "mGy·cm": "mGy·cm",
+    "mSv": "mSv",
     "column": "Column",
     "unit": "Unit",
     "meaning": "Meaning",
@@ -131,6 +147,7 @@ _EN = {
 _RU = {
     "property": "Показатель",
     "value": "Значение",
+    "page": "страница {number} из {pages}",
     "title": "Название набора данных",
     "code": "Внутренний код",
     "annotation_class": "Класс разметки",
@@ -141,7 +158,11 @@ _RU = {
     ),
     "language": "Язык",
     "language_value": "английский, русский",
+    "funding": "Источники финансирования",
     "version": "Версия набора данных",
+    "link": "Постоянная ссылка",
+    "release_date": "Дата публикации",
+    "contact": "Связь: {contact}",
     "holder": "Правообладатель: {holder}",
     "no_holder": "Правообладатель не указан.",
     "masks_some": "К части исследований приложены бинарные попиксельные маски этих изменений.",
@@ -213,6 +234,12 @@ _RU = {
         "плевральная жидкость."
     ),
     "no_masks": "Попиксельных масок в этом наборе данных нет; папка `masks` пуста.",
+    "years": "лет",
+    "mm": "мм",
+    "ml": "мл",
+    "kV": "кВ",
+    "mGy·cm": "мГр·см",
+    "mSv": "мЗв",
     "column": "Столбец",
     "unit": "Единица",
     "meaning": "Значение",

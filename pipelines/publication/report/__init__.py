@@ -18,8 +18,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from pipelines.core.anonymity import HIDDEN
 from pipelines.core.faults import FAULTS, Fault
 from pipelines.core.model import Category, Loss
+from pipelines.publication.imprint import imprint_of
 from pipelines.publication.licences import licence_of
-from pipelines.publication.readme import full_title_of
 from pipelines.publication.report.contents import Contents, Study, distinct
 from pipelines.publication.report.distributions import charts_of
 from pipelines.publication.report.faults_ru import FAULTS_RU
@@ -69,7 +69,7 @@ def render(contents: Contents) -> bytes:
     """The page in UTF-8 with LF line ends."""
     script = _source("report.js")
     page = _template().render(
-        title=full_title_of(contents.settings),
+        title=imprint_of(contents.settings).full_title,
         version=contents.settings.version,
         licence=licence_of(contents.settings.licence),
         style=_source("report.css"),
