@@ -24,10 +24,10 @@ from pipelines.core.inclusion import (
     Rules,
     identifying_values,
     numbers,
-    patient_key,
     study_number,
 )
 from pipelines.core.model import Category, Decision
+from pipelines.core.patients import patient_key
 from pipelines.core.readings import final_category, told
 from pipelines.core.settings import SelectSettings
 from pipelines.io.spool import Spool

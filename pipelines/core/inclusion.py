@@ -4,7 +4,6 @@ Each rule knows three answers, in, out and unknown: an unknown saturation is not
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.frame import IDENTIFIED, IN
 from pipelines.core.identity import Candidate, RisRow
 from pipelines.core.model import Category, Sex
+from pipelines.core.patients import canonical
 from pipelines.core.readings import final_category
 from pipelines.core.settings import SELECTION_RULES, SelectSettings
 from pipelines.core.spelling import fold
@@ -182,14 +182,6 @@ def study_number(row: RisRow | Candidate) -> str:
     return canonical(row.accession_number) or canonical(row.study_instance_uid)
 
 
-def patient_key(row: RisRow) -> str:
-    """Who is one patient: issuer and PatientID, else name and day of birth; empty if neither."""
-    if number := canonical(row.patient_id):
-        return f"{canonical(row.issuer_of_patient_id)}|{number}"
-    name = " ".join(re.split(r"[\s^]+", canonical(row.patient_name).replace("Ё", "Е")))
-    return f"{name}|{row.patient_birth_date}" if name and row.patient_birth_date else ""
-
-
 def numbers(row: RisRow) -> tuple[str, ...]:
     """Accession number and UID, as far as known."""
     both = canonical(row.accession_number), canonical(row.study_instance_uid)
@@ -203,13 +195,6 @@ def identity_fault(known: Sequence[str], patient: str) -> str:
     if any(map(WILDCARD.search, known)):
         return "the number holds a character that asks for many studies"
     return "" if patient else NO_PATIENT
-
-
-def canonical(value: str | None) -> str:
-    """A number or a name in the one spelling it is compared in; empty where unknown."""
-    if not value:
-        return ""
-    return (value if value.isascii() else unicodedata.normalize("NFC", value)).strip().upper()
 
 
 def identifying_values(row: RisRow) -> tuple[str, ...]:

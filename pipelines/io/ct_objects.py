@@ -6,7 +6,7 @@ from datetime import date
 
 from pipelines.core.dictionary import CT_IMAGE_STORAGE, ENHANCED_CT_IMAGE_STORAGE
 from pipelines.core.identity import RisRow
-from pipelines.core.inclusion import patient_key
+from pipelines.core.patients import patient_key
 
 OBJECTIONS = {
     "sop_class": "not a CT image: captures, reports and segmentations may show or hold text",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Pseudonyms, RisRow
-from pipelines.core.inclusion import canonical
 from pipelines.core.model import Category, Reading
+from pipelines.core.patients import canonical
 from pipelines.core.readings import final_category
 from pipelines.core.settings import SelectSettings
 from pipelines.core.spelling import fold
