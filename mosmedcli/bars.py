@@ -34,6 +34,7 @@ class Terminal(Progress):
         )
         self._tasks: dict[str, TaskID] = {}
         self._fell_out: dict[str, int] = {}
+        self._size_bytes = 0
 
     def __enter__(self) -> "Terminal":
         self._bars.start()
@@ -49,6 +50,10 @@ class Terminal(Progress):
         if "index" not in self._tasks:
             self._tasks["index"] = self._bars.add_task("index", total=total, speed="", fell_out="")
         self._bars.update(self._tasks["index"], completed=done, total=total)
+
+    def waiting(self, then: str) -> None:
+        """The PACS may not be asked before then."""
+        self._console.print(f"export: the PACS may be asked again from {then} on; waiting")
 
     def started(self, stage: str, total: int) -> None:
         """A stage begins with so many studies to do; a later round adds to its bar."""
@@ -68,4 +73,7 @@ class Terminal(Progress):
         self._bars.advance(task)
         bar, out = self._bars.tasks[task], self._fell_out[stage]
         speed = f"{60 * bar.speed:.0f} studies/min" if bar.speed else ""
+        if stage == "export" and result.outputs is not None and bar.elapsed:
+            self._size_bytes += result.outputs.size_bytes
+            speed += f" {self._size_bytes / 1e6 / bar.elapsed:.1f} MB/s"
         self._bars.update(task, speed=speed, fell_out=f"{out} fell out" if out else "")

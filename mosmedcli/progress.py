@@ -33,6 +33,10 @@ class Progress:
     def indexed(self, done: int, total: int) -> None:
         """So many files of the PACS folder have been looked at."""
 
+    def waiting(self, then: str) -> None:
+        """The PACS may not be asked before then."""
+        click.echo(f"export: the PACS may be asked again from {then} on; waiting", err=True)
+
     def started(self, stage: str, total: int) -> None:
         """A stage begins with so many studies to do; a later round adds to them."""
         click.echo(f"{stage}: {total} to do", err=True)

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Collection
+from itertools import takewhile
 from typing import Protocol
 
 from pipelines import select, selection
@@ -15,7 +16,9 @@ from pipelines.forgetting import sweep
 from pipelines.io.index import refresh
 from pipelines.io.keys import make_key, read_key
 from pipelines.io.workspace import Workspace
+from pipelines.peers import opening
 from pipelines.peers.archives import INDEX_NAME
+from pipelines.peers.gate import Gate
 from pipelines.proof import Sought, sought_of
 from pipelines.provenance import provenance_of
 from pipelines.publish import publish, published, write_linkage
@@ -32,6 +35,9 @@ class Listener(Protocol):
 
     def indexed(self, done: int, total: int) -> None:
         """So many files of the PACS folder have been looked at."""
+
+    def waiting(self, then: str) -> None:
+        """The PACS may not be asked before then."""
 
     def started(self, stage: str, total: int) -> None:
         """A stage begins with so many studies to do."""
@@ -50,6 +56,7 @@ class Run:
         self.settings = with_key(workspace, settings, is_new=jobs > 0)
         self._listener = listener
         self._jobs = jobs
+        self._gate = Gate(settings.export, opening.CLOCK)
         self._drawn: Drawn | None = None
         self._standings: Standings | None = None
 
@@ -76,6 +83,8 @@ class Run:
         is_indexed = False
         with Workers(self._jobs, presence=self.workspace.private) as workers:
             while pending := self._pending(stages):
+                if pending[0].stage is EXPORT:
+                    self._gate.pass_through(len(pending), self._listener.waiting)
                 if pending[0].stage is EXPORT and not is_indexed:
                     self._index()
                     is_indexed = True
@@ -165,9 +174,14 @@ class Run:
         return [standings.trail(standing.candidate) for standing in standings.opened()]
 
     def _pending(self, stages: Collection[str]) -> list[Standing]:
-        """The studies pending at the first of these stages at which any is."""
+        """The studies pending at the first of these stages at which any is.
+
+        While the PACS may not be asked, what was fetched before goes first.
+        """
         admitted = self.standings().admitted(retry=stages)
         waiting = [s for s in admitted if s.state is State.PENDING and s.stage.name in stages]
+        if not self._gate.is_open():
+            waiting = [s for s in waiting if s.stage is not EXPORT] or waiting
         first = min((STAGES.index(standing.stage) for standing in waiting), default=0)
         return [standing for standing in waiting if standing.stage is STAGES[first]]
 
@@ -176,7 +190,10 @@ class Run:
         by_id = {standing.candidate.public_id: standing for standing in pending}
         tasks = {public_id: standings.task(standing) for public_id, standing in by_id.items()}
         self._listener.started(stage.name, len(tasks))
-        for result in workers.run(tasks.values()):
+        handed_out = takewhile(
+            lambda _: stage is not EXPORT or self._gate.is_open(), tasks.values()
+        )
+        for result in workers.run(handed_out):
             standings.settle(by_id[result.public_id], result, tasks[result.public_id])
             log.info("%s %s: %s", stage.name, result.public_id, type(result.value).__name__)
             self._listener.ended(stage.name, result)

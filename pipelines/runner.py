@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,24 +136,38 @@ class Workers:
         """The results of tasks as they come.
 
         Raises WorkspaceError where every other study would fail, too: the disk is full, or the
-        archive is gone.
+        archive is gone. What was in hand then is finished first.
         """
-        results = map(attempt, tasks) if self.jobs == 1 else self._run_in_pool(iter(tasks))
+        halted: list[tuple[str, str]] = []
+        handed_out = takewhile(lambda _: not halted, tasks)
+        results = self._results(handed_out, halted)
         for result in results:
             if result.trace:
                 _log_error("%s: %s", result.public_id, result.trace)
             if result.stop:
-                message, hint = result.stop
-                raise WorkspaceError(message, hint=hint)
-            yield result
+                halted.append(result.stop)
+            else:
+                yield result
+        if halted:
+            message, hint = halted[0]
+            raise WorkspaceError(message, hint=hint)
 
-    def _run_in_pool(self, tasks: Iterator[Task]) -> Iterator[Result]:
+    def _results(self, tasks: Iterator[Task], halted: list[tuple[str, str]]) -> Iterator[Result]:
+        if self.jobs == 1:
+            return map(attempt, tasks)
+        return self._run_in_pool(tasks, halted)
+
+    def _run_in_pool(
+        self, tasks: Iterator[Task], halted: list[tuple[str, str]]
+    ) -> Iterator[Result]:
         from concurrent.futures import FIRST_COMPLETED, wait
         from concurrent.futures.process import BrokenProcessPool
 
         waiting: dict[Future[Result], Task] = {}
         while True:
             suspects = self._fill(waiting, tasks)
+            if halted:
+                waiting = {future: task for future, task in waiting.items() if not future.cancel()}
             if not waiting and not suspects:
                 return
             finished = wait(waiting, return_when=FIRST_COMPLETED).done if waiting else set()

@@ -1,13 +1,16 @@
 """Kind to a hospital: places, rates and pauses hold for all workers together."""
 
 import threading
+from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.errors import ItemError, PeerError
+from pipelines.core.node_settings import Outside
 from pipelines.core.settings import ExportSettings
+from pipelines.peers.gate import Gate
 from pipelines.peers.node import Passing
 from pipelines.peers.policy import LONGEST_PAUSE_SECONDS, RATES_NAME, Clock, Policy
 
@@ -134,3 +137,44 @@ def test_an_archive_that_stays_away_stops_all_and_fails_no_study(tmp_path):
 
     assert hands.time - 1000 <= 300
     assert "same command" in error.value.hint
+
+
+# --- hours
+
+
+def at(text):
+    """Seconds since the epoch of a time on the wall here."""
+    return datetime.fromisoformat(text).astimezone().timestamp()
+
+
+def gate(now, hands=None, **settings):
+    hands = hands or Hands()
+    hands.time = at(now)
+    chosen = {"pacs": "dicom://PACS@10.0.0.5:104", "hours": ("Mon-Fri 20:00-06:00",)}
+    return Gate(ExportSettings(**(chosen | settings)), hands.clock())
+
+
+def test_in_its_hours_the_archive_is_asked_at_once():
+    gate("2026-11-23 23:00").pass_through(5, pytest.fail)
+
+
+def test_outside_its_hours_the_command_waits_and_says_until_when():
+    hands, told = Hands(), []
+
+    gate("2026-11-23 09:30", hands).pass_through(5, told.append)
+
+    assert told == ["Monday 20:00"]
+    assert at("2026-11-23 20:00") <= hands.time < at("2026-11-23 20:02")
+
+
+def test_outside_its_hours_the_command_may_end_and_says_when_to_come_again():
+    closed = gate("2026-11-28 12:00", outside_hours=Outside.END)
+
+    with pytest.raises(PeerError, match="5 studies are left") as error:
+        closed.pass_through(5, pytest.fail)
+
+    assert "Monday 20:00" in error.value.hint
+
+
+def test_a_folder_has_no_hours(tmp_path):
+    assert gate("2026-11-23 09:30", pacs=tmp_path).is_open()

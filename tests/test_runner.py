@@ -112,6 +112,25 @@ def test_a_full_disk_stops_everything(tmp_path):
     assert not (tmp_path / "s2").exists()
 
 
+def write_name_slowly(name, folder):
+    time.sleep(0.5)
+    return write_name(name, folder)
+
+
+def test_what_was_in_hand_when_the_disk_filled_up_is_still_brought_back(tmp_path):
+    tasks = [task(tmp_path, write_name_slowly, "slow"), task(tmp_path, fill_the_disk, "full")]
+    brought = []
+
+    def bring(workers):
+        for result in workers.run(tasks):
+            brought.append(result.public_id)  # noqa: PERF401  a list would lose them
+
+    with Workers(2) as workers, pytest.raises(WorkspaceError, match="disk is full"):
+        bring(workers)
+
+    assert brought == ["slow"]
+
+
 def linger(name, folder):
     time.sleep(1.5)
     return write_name(name, folder)
