@@ -1,4 +1,4 @@
-"""The commands about a dataset as a whole: init, run, status, why, sample."""
+"""The commands about a dataset as a whole: init, run, status, why, validate, sample."""
 
 from pathlib import Path
 
@@ -105,6 +105,41 @@ def why(session: Session, study: str) -> None:
 
 
 @click.command()
+@click.argument("folder_of_dataset", metavar="[DATASET]", type=EXISTING_FOLDER, required=False)
+@session_options
+def validate(session: Session, folder_of_dataset: Path | None) -> None:
+    """Check a published dataset, also one that somebody else made.
+
+    Registry against files both ways, geometry by two readers, HU, masks, checksums, splits, and
+    whatever tells of a person in any byte. DATASET is that of the workspace unless it is named;
+    with --workspace the patients' own values are looked for, too. Nothing is written.
+
+    \b
+    Examples:
+      mosmed validate COVID19_1110
+      mosmed validate -w lungs --json
+    """
+    from mosmedcli import findings
+    from mosmedcli.progress import Progress
+    from pipelines.core.checks import Finding
+    from pipelines.validation.dataset import validate as validation_of
+
+    is_known = folder_of_dataset is None or session.folder is not None
+    run = session.look() if is_known else None
+    root = folder_of_dataset or (run.workspace.dataset if run is not None else Path())
+    with Progress() as progress:
+        found = validation_of(root, jobs=session.jobs, ended=progress.of_folder("validate"))
+    if run is not None:
+        from pipelines.proof import prove
+
+        proof = prove(root, run.sought())
+        found = found.with_findings(
+            [Finding(code=one.code, file=one.file, place=one.place) for one in proof.findings]
+        )
+    findings.show(session, found)
+
+
+@click.command()
 @click.argument("out", type=NEW_FOLDER)
 @click.option(
     "--studies",
@@ -128,4 +163,4 @@ def sample(out: Path, studies: int | None, seed: int, jobs: int) -> None:
     make_sample(out, studies=studies, seed=seed, jobs=jobs)
 
 
-COMMANDS = (run, status, why, sample)
+COMMANDS = (run, status, why, validate, sample)
