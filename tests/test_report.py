@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from string import Formatter
 from types import SimpleNamespace
 
@@ -14,7 +15,9 @@ from pipelines.core.model import (
     Deidentification,
     Flow,
     Loss,
+    MaskAgreement,
     Provenance,
+    Reading,
     Sex,
     Thinned,
 )
@@ -40,6 +43,7 @@ from pipelines.publication.report.paper import (
     Acquired,
     rows_of,
 )
+from pipelines.publication.report.readers import agreement_of
 from pipelines.publication.report.wording import WORDS
 from tests.workspaces import make_workspace, mosmed, mosmed_json
 
@@ -231,7 +235,7 @@ def test_each_study_has_its_picture_and_its_numbers():
     assert [card.get("data-number") for card in sheet] == [str(n) for n in range(1, 13)]
     assert [card.get("data-slices") for card in sheet] == [str(36 + n) for n in range(1, 13)]
     assert sum("masked" in card.get("class") for card in sheet) == 6
-    assert render(contents(studies=12)).decode().count(PICTURE) == 12
+    assert render(contents(studies=12)).decode().count(PICTURE.removeprefix("<svg")) == 12
 
 
 def test_numbers_are_written_as_the_language_writes_them():
@@ -428,6 +432,38 @@ def test_what_studies_csv_hides_the_report_hides():
     assert "Age by sex" in text_of(shown)
     assert "Age by sex" not in text_of(page)
     assert "TOSHIBA Aquilion" not in re.sub(r"Scanners TOSHIBA Aquilion —", "", text_of(page))
+
+
+def test_the_readers_agreement_is_that_of_the_published_readings():
+    def reading(reader, category):
+        return Reading(reader=reader, category=category)
+
+    alike = (reading("R-1", Category.CT_1), reading("R-2", Category.CT_1))
+    apart = (reading("R-1", Category.CT_0), reading("R-2", Category.CT_4))
+    masks = (MaskAgreement(first="R-1", second="R-2", dice=0.5),)
+    zero = (reading("R-1", Category.CT_0), reading("R-2", Category.CT_0))
+
+    told = agreement_of([alike, alike, apart, zero, ()], [masks, ()], number_in("en"))
+
+    (pair,) = told.pairs
+    assert (pair.name, pair.studies, pair.same_percent) == ("R-1 × R-2", 4, "75")
+    assert dict(pair.counts)[Category.CT_0] == (1, 0, 0, 0, 1)
+    assert pair.linear.startswith("0.2 [")  # by hand: 0.75 observed, 0.6875 by chance
+    assert (told.masks, told.dice) == (1, "0.5 / 0.5 / 0.5")
+    assert agreement_of([()], [()], number_in("en")) is None
+
+
+def test_readers_stand_in_the_report_only_where_there_are_any():
+    readings = (
+        Reading(reader="R-1", category=Category.CT_1),
+        Reading(reader="R-2", category=Category.CT_2),
+    )
+    given = contents()
+    read = replace(given, studies=tuple(replace(one, readings=readings) for one in given.studies))
+
+    assert "Agreement of the readers" not in text_of(render(given))
+    assert "R-1 × R-2 6 0" in text_of(render(read))
+    parsed(render(read))
 
 
 # --- in a workspace

@@ -34,6 +34,7 @@ from pipelines.publication.report.flow_figure import (
     with_small_counts_joined,
 )
 from pipelines.publication.report.paper import Acquired, rows_of
+from pipelines.publication.report.readers import agreement_of
 from pipelines.publication.report.wording import WORDS
 
 NAME = "report.html"
@@ -115,6 +116,11 @@ def _view(contents: Contents, language: str) -> dict[str, Any]:
         "flow": _flow(contents, words, language),
         "rows": rows_of(contents.facts, _acquired(contents), words, number),
         "charts": charts_of(contents, words, number, suffix=language),
+        "agreement": agreement_of(
+            (study.readings for study in contents.studies),
+            (study.mask_agreements for study in contents.studies),
+            number,
+        ),
         "problems": _problems(contents, words, language),
         "deid": None if contents.provenance is None else contents.provenance.deidentification,
         "versions": () if contents.provenance is None else contents.provenance.versions,
@@ -180,5 +186,5 @@ def _card(study: Study) -> Card:
         slices=study.slices,
         step=f"{study.step_mm:g}",
         lung="" if lung is None else f"{lung:.0f}",
-        picture=study.preview.strip(),
+        picture=study.preview.strip().replace("<svg ", '<svg aria-hidden="true" ', 1),
     )

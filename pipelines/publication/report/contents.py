@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pipelines.core.anonymity import HIDDEN
-from pipelines.core.model import Category, Provenance
+from pipelines.core.model import Category, MaskAgreement, Provenance, Reading
 from pipelines.core.settings import RegistrySettings
 from pipelines.publication.columns import Listed
 from pipelines.publication.facts import Facts, facts_of
@@ -35,6 +35,8 @@ class Study:
     thickness_mm: float | None
     lung_mean_hu: float | None
     effective_dose_msv: float | None
+    readings: tuple[Reading, ...] = ()
+    mask_agreements: tuple[MaskAgreement, ...] = ()
     preview: str
 
 
@@ -85,6 +87,8 @@ def _study(one: Listed, preview: str, columns: frozenset[str], *, digits: int) -
         thickness_mm=acquisition.slice_thickness_mm if "slice_thickness_mm" in columns else None,
         lung_mean_hu=study.lung_mean_hu,
         effective_dose_msv=one.effective_dose_msv if "effective_dose_msv" in columns else None,
+        readings=study.readings if "readings" in columns else (),
+        mask_agreements=study.mask_agreements,
         preview=preview,
     )
 

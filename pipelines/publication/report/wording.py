@@ -106,6 +106,11 @@ _EN = {
     "meaning": "Meaning, and what to do",
     "count": "Studies",
     "readers": "Agreement of the readers",
+    "readers_matrix": "Categories of the first by row, of the second by column",
+    "readers_dice": (
+        "Dice's coefficient of two readers' masks of one study, min. / median / max.: {dice} "
+        "(pairs of masks: {masks})."
+    ),
     "readers_told": (
         "Cohen's kappa over the studies that two readers have read: how far they agree beyond "
         "what chance gives, with its 95 % confidence interval."
@@ -282,6 +287,11 @@ _RU = {
     "meaning": "Значение и что делать",
     "count": "Исследования",
     "readers": "Согласие врачей",
+    "readers_matrix": "Категории первого врача по строкам, второго по столбцам",
+    "readers_dice": (
+        "Коэффициент Дайса масок одного исследования у двух врачей, мин. / медиана / макс.: {dice} "
+        "(пар масок: {masks})."
+    ),
     "readers_told": (
         "Каппа Коэна по исследованиям, которые описали оба врача: насколько они согласны сверх "
         "случайного совпадения, с доверительным интервалом 95 %."
