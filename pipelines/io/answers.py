@@ -1,11 +1,11 @@
-"""What a PACS is asked by C-FIND, and its answers, read as the header of a file is.
+"""What a PACS is asked by C-FIND or QIDO-RS, and its answers, read as the header of a file is.
 
 A text that is not plain ASCII is believed only when a file says so: archives answer in other
 character sets than they hold, some with nothing at all. It counts as unknown until then.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydicom import Dataset
@@ -13,7 +13,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from pipelines.core.series import AnsweredHeader
-from pipelines.io.attributes import WANTED, header_of
+from pipelines.io.attributes import SPECIFIC_CHARACTER_SET, WANTED, header_of
 from pipelines.io.walker import Walked
 
 STUDY_KEYS = (
@@ -47,6 +47,7 @@ COUNTS = (
     int(Tag("NumberOfStudyRelatedInstances")),
     int(Tag("NumberOfSeriesRelatedInstances")),
 )
+HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 ALWAYS_PLAIN = ("series_description", "convolution_kernel")
 
 
@@ -72,7 +73,48 @@ def identifier(level: str, matching: Mapping[str, str], wanted: tuple[str, ...])
 def answer_of(dataset: Dataset) -> Answer:
     """An answer, without decoding more of it than is wanted; what does not parse is unknown."""
     tags = [int(tag) for tag in dataset.keys()]  # noqa: SIM118  iterating would decode
-    values = {tag: _raw(dataset, tag) for tag in tags}
+    return _answer({tag: _raw(dataset, tag) for tag in tags})
+
+
+def answer_of_json(attributes: Mapping[str, object]) -> Answer:
+    """An answer in the DICOM JSON model (PS3.18 F.2); what does not parse is unknown."""
+    values = {
+        int(tag, 16): _raw_of_json(attribute)
+        for tag, attribute in attributes.items()
+        if len(tag) == 8 and isinstance(attribute, dict) and not set(tag) - HEXADECIMAL
+    }
+    return _answer({**values, SPECIFIC_CHARACTER_SET: b"ISO_IR 192"})
+
+
+def texts_of_json(attributes: Mapping[str, object], keywords: Sequence[str]) -> list[str]:
+    """The values of these attributes as text, "" where there is none."""
+    found = [attributes.get(tag_of(keyword)) for keyword in keywords]
+    return ["\\".join(_words(one)) if isinstance(one, dict) else "" for one in found]
+
+
+def tag_of(keyword: str) -> str:
+    """The tag of an attribute as DICOMweb writes it."""
+    return f"{int(Tag(keyword)):08X}"
+
+
+def _raw_of_json(attribute: Mapping[str, object]) -> bytes:
+    """A value as a file would hold it."""
+    words = _words(attribute)
+    if attribute.get("vr") == "US":
+        numbers = [int(word) for word in words if word.isdecimal() and int(word) < 1 << 16]
+        return b"".join(number.to_bytes(2, "little") for number in numbers)
+    return "\\".join(words).encode("utf-8", "replace")
+
+
+def _words(attribute: Mapping[str, object]) -> list[str]:
+    """The values of an attribute; of a name the alphabetic group."""
+    found = attribute.get("Value")
+    values = found if isinstance(found, list) else []
+    names = [value.get("Alphabetic", "") if isinstance(value, dict) else value for value in values]
+    return [str(name) for name in names if isinstance(name, str | int | float)]
+
+
+def _answer(values: dict[int, bytes]) -> Answer:
     walked = Walked(values={tag: raw for tag, raw in values.items() if tag in WANTED})
     header = header_of(walked)
     known = {field.name: getattr(header, field.name) for field in dataclasses.fields(header)}

@@ -4,10 +4,8 @@ Nothing of pynetdicom's log goes anywhere: it may hold what patients are called.
 """
 
 import logging
-import os
 import re
 import socket
-import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,11 +20,11 @@ from pipelines.core.errors import PeerError, SettingsError
 from pipelines.core.node_settings import NodeSettings, refuse_bad_ae_title
 from pipelines.peers.dimse_contexts import FIND, VERIFICATION, roles
 from pipelines.peers.node import Passing
+from pipelines.peers.tls import tls_context
 
 ADDRESS = re.compile(
     r"(?P<scheme>dicoms?)://(?P<title>[^@/]+)@(?P<host>\[[^\]]+\]|[^:/@]+):(?P<port>\d+)/?"
 )
-KEY_PASSWORD_VARIABLE = "MOSMED_PACS_KEY_PASSWORD"  # noqa: S105  the name, not the word
 QUERY_CONTEXTS = (build_context(VERIFICATION), build_context(FIND))
 PENDING = frozenset({0xFF00, 0xFF01})
 CANCELLED = 0xFE00
@@ -110,24 +108,6 @@ def send_at_once(event: evt.Event) -> None:
     transport = event.assoc.dul.socket
     if transport is not None and transport.socket is not None:
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def tls_context(settings: NodeSettings, *, is_server: bool = False) -> ssl.SSLContext:
-    """What is trusted and shown by TLS; raises SettingsError where a file cannot be used."""
-    purpose = ssl.Purpose.CLIENT_AUTH if is_server else ssl.Purpose.SERVER_AUTH
-    try:
-        context = ssl.create_default_context(purpose, cafile=settings.tls_ca)
-        if settings.tls_certificate is not None:
-            password = os.environ.get(KEY_PASSWORD_VARIABLE, "")
-            context.load_cert_chain(settings.tls_certificate, settings.tls_key, lambda: password)
-    except OSError as error:
-        raise SettingsError(
-            f"[export] the certificates for TLS cannot be used: {type(error).__name__}",
-            hint=f"Look at tls_ca, tls_certificate, tls_key and {KEY_PASSWORD_VARIABLE}.",
-        ) from error
-    if is_server and settings.tls_ca is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
 
 
 def _refusal(

@@ -41,6 +41,10 @@ def _open_remote(place: str, settings: ExportSettings, shared: Path, scratch: Pa
 def open_node(place: str, settings: NodeSettings, policy: Policy) -> Node:
     """The PACS at an address; raises SettingsError, PeerError where its library is missing."""
     try:
+        if place.lower().startswith(("http:", "https:")):
+            from pipelines.peers.dicomweb import DicomwebNode, server_of
+
+            return DicomwebNode(server_of(place, settings))
         from pipelines.peers.association import address_of
         from pipelines.peers.dimse import DimseNode
     except ModuleNotFoundError as error:

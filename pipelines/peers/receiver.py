@@ -10,9 +10,10 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from pipelines.core.errors import PeerError
 from pipelines.core.node_settings import NodeSettings, Receiver
-from pipelines.peers.association import Address, send_at_once, tls_context
+from pipelines.peers.association import Address, send_at_once
 from pipelines.peers.dimse_contexts import VERIFICATION, all_storage_contexts
 from pipelines.peers.inbox import Inbox
+from pipelines.peers.tls import tls_context
 
 TAKEN, NOT_WANTED, OUT_OF_RESOURCES = 0x0000, 0xA900, 0xA700
 """Statuses of C-STORE (PS3.4 B.2.3)."""

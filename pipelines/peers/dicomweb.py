@@ -1,0 +1,143 @@
+"""A PACS by DICOMweb: queries by QIDO-RS, headers by their metadata, objects by WADO-RS."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipelines.core.errors import ItemError, PeerError
+from pipelines.core.node_settings import NodeSettings
+from pipelines.io.answers import (
+    DETAIL_KEYS,
+    IMAGE_KEYS,
+    SERIES_KEYS,
+    STUDY_KEYS,
+    Answer,
+    answer_of_json,
+)
+from pipelines.io.http import Credentials, Server
+from pipelines.io.multipart import BrokenOffError, Multipart
+from pipelines.peers import qido
+from pipelines.peers.inbox import Inbox
+from pipelines.peers.node import Passing, Request
+from pipelines.peers.tls import tls_context
+
+TOKEN, PASSWORD = "MOSMED_PACS_TOKEN", "MOSMED_PACS_PASSWORD"
+OBJECTS = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+"""Objects as they are stored, whatever their transfer syntax (PS3.18 8.7.3.5.2)."""
+
+
+def server_of(address: str, settings: NodeSettings) -> Server:
+    """The server at an address; raises SettingsError where it may not be asked that way."""
+    credentials = Credentials(os.environ.get(TOKEN), os.environ.get(PASSWORD))
+    tls = tls_context(settings) if address.lower().startswith("https:") else None
+    return Server(address, credentials, timeout_seconds=settings.timeout_seconds, tls=tls)
+
+
+@dataclass(slots=True)
+class DicomwebNode:
+    """A PACS at the address of its DICOMweb service, such as https://pacs/dicom-web."""
+
+    server: Server
+    _has_no_metadata: bool = field(default=False, init=False)
+
+    # --- queries
+
+    def echo(self) -> None:
+        """Return if the PACS answers a query; raises Passing."""
+        qido.read_json(self.server, "/studies?limit=1")
+
+    def find_studies(
+        self, *, accession_number: str | None, study_instance_uid: str | None
+    ) -> tuple[Answer, ...]:
+        """The studies that match, by StudyInstanceUID if given, else by AccessionNumber."""
+        keys = {"AccessionNumber": (accession_number or "").strip()}
+        if study_instance_uid:
+            keys = {"StudyInstanceUID": study_instance_uid}
+        return self._find("/studies", keys, STUDY_KEYS)
+
+    def find_series(self, study_instance_uid: str) -> tuple[Answer, ...]:
+        """The series of a study."""
+        return self._find(f"/studies/{_uid(study_instance_uid)}/series", {}, SERIES_KEYS)
+
+    def find_instances(
+        self, study_instance_uid: str, series_instance_uid: str, *, in_detail: bool
+    ) -> tuple[Answer, ...]:
+        """The objects of a series; in detail, with all of their headers but the pixels."""
+        series = _path(study_instance_uid, series_instance_uid)
+        if in_detail and not self._has_no_metadata:
+            answers = self._metadata(series)
+            self._has_no_metadata = not answers
+            if answers:
+                return answers
+        return self._find(f"{series}/instances", {}, IMAGE_KEYS + DETAIL_KEYS * in_detail)
+
+    def _find(self, path: str, keys: dict[str, str], wanted: tuple[str, ...]) -> tuple[Answer, ...]:
+        found = qido.matches(self.server, path, keys, wanted, unique=wanted[0])
+        return tuple(map(answer_of_json, found))
+
+    def _metadata(self, series: str) -> tuple[Answer, ...]:
+        """The headers of a series (PS3.18 10.4.1.1.2); none where the archive has no metadata."""
+        try:
+            return tuple(map(answer_of_json, qido.read_json(self.server, f"{series}/metadata")[0]))
+        except (ItemError, Passing, ValueError):
+            return ()
+
+    # --- objects
+
+    def retrieve(self, requests: Sequence[Request], inbox: Inbox) -> None:
+        """Have the objects sent into the inbox; raises Passing, PeerError, ItemError, OSError."""
+        for path in (path for request in requests for path in _paths(request)):
+            with qido.line(), self.server.get(path, accept=OBJECTS) as answer:
+                is_part = answer.status == 206
+                if not is_part:
+                    qido.check(answer)
+                boundary = answer.content_type.get_param("boundary")
+                if not isinstance(boundary, str):
+                    raise PeerError(
+                        "the PACS does not send its objects as they are stored",
+                        hint="Ask its owner for WADO-RS with application/dicom.",
+                    )
+                _receive(Multipart(answer.chunks(), boundary), inbox)
+                if is_part:
+                    raise Passing("it sends only a part (HTTP 206)")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.server.close()
+
+
+def _receive(multipart: Multipart, inbox: Inbox) -> None:
+    """Each part straight into a file; what broke off is not kept."""
+    try:
+        for part in multipart.parts():
+            path = inbox.new_part()
+            try:
+                with path.open("xb") as file:
+                    for chunk in part:
+                        inbox.spend(len(chunk))
+                        file.write(chunk)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+            inbox.settle(path)
+    except BrokenOffError as error:
+        raise Passing(f"the line broke: {error}") from error
+
+
+def _paths(request: Request) -> Iterator[str]:
+    series = _path(request.study_instance_uid, request.series_instance_uid)
+    if not request.sop_instance_uids:
+        yield series
+    for uid in request.sop_instance_uids:
+        yield f"{series}/instances/{_uid(uid)}"
+
+
+def _path(study_instance_uid: str, series_instance_uid: str) -> str:
+    return f"/studies/{_uid(study_instance_uid)}/series/{_uid(series_instance_uid)}"
+
+
+def _uid(uid: str) -> str:
+    """A UID for a path; raises ItemError for what is none and could lead elsewhere."""
+    if not uid or set(uid) - set("0123456789."):
+        raise ItemError("REFUSED_BY_ARCHIVE", "a UID holds what no UID may hold")
+    return uid

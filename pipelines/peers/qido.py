@@ -1,0 +1,120 @@
+"""Queries by QIDO-RS (PS3.18 10.6): page after page, each match once."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipelines.core.errors import ItemError, PeerError
+from pipelines.io.answers import tag_of
+from pipelines.io.http import Answer, LineError, Server
+from pipelines.peers.node import Passing
+
+JSON = "application/dicom+json"
+PAGE = 500
+SURELY_ALL = 50
+"""No archive cuts its answers at fewer matches than these, so such a page is the last one."""
+LONGEST_ANSWER_BYTES = 1 << 30
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
+BUSY = frozenset({408, 425, 429})
+Match = Mapping[str, Any]
+
+
+def matches(
+    server: Server, path: str, keys: Mapping[str, str], wanted: Sequence[str], *, unique: str
+) -> Iterator[Match]:
+    """The answers to a query, each value of the attribute `unique` once.
+
+    Raises Passing where the archive says that it keeps some to itself; PeerError, ItemError.
+    """
+    terms = [f"{keyword}={matching(value)}" for keyword, value in keys.items()]
+    terms += [f"includefield={tag_of(keyword)}" for keyword in wanted]
+    seen: set[str] = set()
+    while True:
+        query = "&".join([*terms, f"limit={PAGE}", f"offset={len(seen)}"])
+        page, is_cut = _page(server, f"{path}?{query}")
+        new = {uid: match for match in page if (uid := _text(match, unique)) and uid not in seen}
+        seen |= new.keys()
+        yield from new.values()
+        if len(page) < SURELY_ALL and not is_cut:
+            return
+        if not new:
+            if is_cut:
+                raise Passing("it does not tell all that matches")
+            return
+
+
+def matching(value: str) -> str:
+    """A value to match, in which `?` stands for what servers disagree on how to escape.
+
+    So more may match than is meant: who asks compares the answers.
+    """
+    return "".join(sign if sign in PLAIN else "?" for sign in value)
+
+
+def read_json(server: Server, path: str) -> tuple[list[Match], bool]:
+    """The matches of an answer, and whether the archive warns that there are more."""
+    with line(), server.get(path, accept=JSON) as answer:
+        if answer.status in {204, 404}:
+            return [], False
+        check(answer)
+        body = _body(answer)
+        found = json.loads(body) if body.strip() else []
+        is_list = isinstance(found, list) and all(isinstance(match, dict) for match in found)
+        if not is_list:
+            raise PeerError("the archive answers no list of matches", hint="Is it DICOMweb?")
+        return found, answer.has_warning
+
+
+def _page(server: Server, path: str) -> tuple[list[Match], bool]:
+    try:
+        return read_json(server, path)
+    except ValueError as error:
+        raise Passing("its answer is not whole") from error
+
+
+def _body(answer: Answer) -> bytes:
+    body = bytearray()
+    for chunk in answer.chunks():
+        body += chunk
+        if len(body) > LONGEST_ANSWER_BYTES:
+            raise Passing("its answer has no end")
+    return bytes(body)
+
+
+def check(answer: Answer) -> None:
+    """Return where an answer is all that was asked for; else raise what its status means."""
+    status = answer.status
+    if status == 200:
+        return
+    if status in {401, 403, 407}:
+        raise PeerError(
+            f"the PACS does not let us in (HTTP {status})",
+            hint="Put its token into MOSMED_PACS_TOKEN, or name the user in the address and put "
+            "the password into MOSMED_PACS_PASSWORD.",
+        )
+    if 300 <= status < 400:
+        raise PeerError(
+            f"the PACS lies at another address (HTTP {status})",
+            hint="Ask its owner for the address of DICOMweb: it is not followed blindly.",
+        )
+    if status == 206:
+        raise Passing("it sends only a part (HTTP 206)")
+    if status >= 500 or status in BUSY or status in {404, 410}:
+        raise Passing(f"HTTP {status}", is_down=status in {502, 503, 504})
+    raise ItemError("REFUSED_BY_ARCHIVE", f"DICOMweb: HTTP {status}")
+
+
+class line:  # noqa: N801  it is used as a statement
+    """What breaks on the line may pass the next time."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, LineError):
+            raise Passing(error.reason, is_down=error.is_down) from error
+
+
+def _text(match: Match, keyword: str) -> str:
+    values = match.get(tag_of(keyword), {}).get("Value") or [""]
+    return str(values[0])
