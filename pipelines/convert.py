@@ -4,12 +4,14 @@ Slices are ordered by their positions along the normal, never by name or number;
 even stack is refused with a code that names the fault. Voxels are moved, never changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
+from pipelines.core.agreement import dice
 from pipelines.core.errors import DicomError, ItemError
 from pipelines.core.geometry import Stack
 from pipelines.core.grids import (
@@ -25,12 +27,15 @@ from pipelines.core.model import (
     Deidentified,
     Excluded,
     FolderItem,
+    Fusion,
+    MaskAgreement,
     Sex,
     passed_on,
 )
 from pipelines.core.settings import ConvertSettings
 from pipelines.core.survey import counted, survey
 from pipelines.io.acquisition import read_acquisition
+from pipelines.io.fusion import fuse
 from pipelines.io.headers import InstanceHeader, read_header
 from pipelines.io.nifti import check_readers, read_mask, write_mask, write_volume
 from pipelines.io.packing import PUBLISHED_LEVEL, SCRATCH_LEVEL
@@ -38,7 +43,7 @@ from pipelines.io.pixels import decode
 from pipelines.io.series_files import Kind, SeriesItem, find_series, glance, tell
 from pipelines.io.sidecar import Sidecar, kernel_name, sidecar_content, write_sidecar
 
-VERSION: int = 2
+VERSION: int = 3
 
 VOLUME_NAME, SIDECAR_NAME, MASK_NAME = "volume.nii.gz", "volume.json", "mask.nii.gz"
 
@@ -61,15 +66,17 @@ def work(
     if conversion is None:
         return _only_localizers(deidentified.public_id)
     volume, decisions = conversion.volume, conversion.decisions
+    agreements: tuple[MaskAgreement, ...] = ()
     if deidentified.masks:
-        mask, decision = place_mask(read_mask(source / deidentified.masks[0].file), volume)
+        read = {one.reader: read_mask(source / one.file) for one in deidentified.masks}
+        mask, agreements, told = one_mask(read, volume, settings.fusion)
         write_mask(folder / MASK_NAME, mask, gzip_level=SCRATCH_LEVEL)
-        decisions += (decision,)
+        decisions += told
     write_volume(folder / VOLUME_NAME, volume, gzip_level=SCRATCH_LEVEL)
     check_readers(folder / VOLUME_NAME, volume, voxels=False)
     write_sidecar(folder / SIDECAR_NAME, sidecar_content(conversion.sidecar))
     return Converted(
-        **passed_on(deidentified),
+        **{**passed_on(deidentified), "mask_agreements": agreements},
         decisions=decisions,
         volume=VOLUME_NAME,
         sidecar=SIDECAR_NAME,
@@ -146,6 +153,37 @@ def has_same_pixels(one: InstanceHeader, other: InstanceHeader) -> bool:
     """Whether two slices hold the same Hounsfield units."""
     first, second = (decode(header, allow_lossy=True) for header in (one, other))
     return np.array_equal(first.voxels_hu, second.voxels_hu)
+
+
+def one_mask(
+    masks: Mapping[str, Mask], volume: Volume, by: Fusion
+) -> tuple[Mask, tuple[MaskAgreement, ...], tuple[Decision, ...]]:
+    """The one mask of all readers' on a grid of their image, and how far they agree.
+
+    Raises ItemError MASK_OFF_GRID where they do not all lie on one and the same.
+    """
+    placed = {reader: place_mask(mask, volume) for reader, mask in sorted(masks.items())}
+    (first, decision), *others = placed.values()
+    if not others:
+        return first, (), (decision,)
+    marks = {reader: mask.marked for reader, (mask, _) in placed.items()}
+    if any(not np.array_equal(other.affine_ras, first.affine_ras) for other, _ in others) or (
+        len({mark.shape for mark in marks.values()}) > 1
+    ):
+        raise ItemError("MASK_OFF_GRID", f"{len(marks)} readers' masks lie on different slices")
+    agreements = tuple(
+        MaskAgreement(first=one, second=other, dice=round(dice(marks[one], marks[other]), 6))
+        for one, other in combinations(marks, 2)
+    )
+    marked, made_by = fuse(list(marks.values()), by)
+    least = min(agreement.dice for agreement in agreements)
+    told = Decision(
+        rule="mask_fusion",
+        value=f"{len(marks)} readers, Dice {least:.3f} at least",
+        outcome=f"{made_by}: {int(np.count_nonzero(marked))} voxels",
+    )
+    fused = Mask(marked=marked, affine_ras=first.affine_ras)
+    return fused, agreements, (*(each for _, each in placed.values()), told)
 
 
 def place_mask(mask: Mask, volume: Volume) -> tuple[Mask, Decision]:

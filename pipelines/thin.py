@@ -20,6 +20,7 @@ from pipelines.core.grids import (
     slices_on_grid,
     spacing_of,
 )
+from pipelines.core.lesions import Lesions, judge, measure
 from pipelines.core.model import (
     Converted,
     Decision,
@@ -40,7 +41,7 @@ from pipelines.io.previews import write_preview
 from pipelines.io.sidecar import read_instance_numbers, write_sidecar
 from pipelines.io.volume_files import VolumeFiles, files_of, find_volumes
 
-VERSION: int = 2
+VERSION: int = 3
 
 MAY_SHOW_A_FACE = "may show a face: look at it before it is published"
 
@@ -59,10 +60,12 @@ def work(
     decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned))
     _publish_volume(folder / VOLUME_NAME, thinned)
     mask: Mask | None = None
+    lesions: Lesions | None = None
     if converted.mask is not None:
         drawn = read_mask(source / converted.mask)
         mask, told = _publish_mask(folder / MASK_NAME, drawn, volume, kept, thinned)
-        decisions += (told,)
+        lesions = measure(thinned, mask)
+        decisions += (told, *judge(lesions, converted.category, settings))
     preview = preview_of(thinned, mask)
     write_preview(folder / PREVIEW_NAME, preview)
     return Thinned(
@@ -74,7 +77,9 @@ def work(
         spacing_ijk_mm=spacing_of(thinned.affine_ras),
         instance_numbers=kept.numbers,
         slices_before=slices,
-        marked_voxels=None if mask is None else int(np.count_nonzero(mask.marked)),
+        marked_voxels=lesions.voxels if lesions else None,
+        mask_mean_hu=lesions.mean_hu if lesions else None,
+        lesion_share_percent=lesions.share_percent if lesions else None,
         acquisition=converted.acquisition,
         preview=PREVIEW_NAME,
         lung_mean_hu=preview.lung_mean_hu,

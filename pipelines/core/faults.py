@@ -161,6 +161,18 @@ FAULTS: dict[str, Fault] = {
         "contours of the mask are not parallel to the slices of the image",
         "Draw them on axial slices, or save the mask as a segmentation.",
     ),
+    "MASK_EMPTY": Fault(
+        "the mask marks nothing in any slice that is published",
+        "Draw it on the slices that are kept, or leave the file out of the folder of masks.",
+    ),
+    "MASK_DENSITY": Fault(
+        "what the mask marks is too dense or too thin in the mean to be the lesions meant",
+        "Look whether it marks something else; or set `mask_least_hu` and `mask_most_hu`.",
+    ),
+    "MASK_SHARE": Fault(
+        "the share of the lungs that is marked is not that of the category",
+        "Have mask and category looked at again; neither is changed by itself.",
+    ),
     "UNREADABLE_MASK": Fault(
         "the mask is not a NIfTI file that can be read",
         "Save the mask as .nii.gz again.",

@@ -38,6 +38,13 @@ class ThinBy(StrEnum):
     POSITION = "position"
 
 
+class Fusion(StrEnum):
+    """How the masks of several readers become one."""
+
+    STAPLE = "staple"
+    MAJORITY = "majority"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """One decision taken for a study, as `mosmed why` shows it: rule, value met, what followed."""
@@ -177,8 +184,9 @@ class Thinned(PublicStudy):
     """The volume that will be published, and its mask, on the thinned grid.
 
     `marked_voxels` is how many voxels of that mask are marked; None without a mask.
-    `preview` is the picture of it (.svg); `lung_mean_hu` the mean of its aerated lung, None where
-    it shows none.
+    `mask_mean_hu` is their mean density and `lesion_share_percent` their share of the lungs as
+    they are estimated. `preview` is the picture of it (.svg); `lung_mean_hu` the mean of its
+    aerated lung, None where it shows none.
     """
 
     volume: str
@@ -188,6 +196,8 @@ class Thinned(PublicStudy):
     instance_numbers: tuple[int, ...]
     slices_before: int
     marked_voxels: int | None = None
+    mask_mean_hu: float | None = None
+    lesion_share_percent: float | None = None
     acquisition: Acquisition = NOT_KNOWN
     preview: str | None = None
     lung_mean_hu: float | None = None

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipelines.core.addresses import refuse_secret
 from pipelines.core.errors import SettingsError
 from pipelines.core.knobs import Enters, knob
-from pipelines.core.model import ThinBy
+from pipelines.core.model import Fusion, ThinBy
 from pipelines.core.node_settings import NodeSettings
 
 SELECTION_RULES = (
@@ -227,6 +227,9 @@ class ConvertSettings:
 
     minimum_slices: int = knob(2, "Fewer slices are refused.", minimum=1)
     allow_lossy: bool = knob(False, "Accept pixels that were compressed with loss.")
+    fusion: Fusion = knob(
+        Fusion.STAPLE, "How the masks of several readers become one: staple or majority."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +239,11 @@ class ThinSettings:
     every: int = knob(10, "Keep one slice of so many.", minimum=1)
     offset: int = knob(0, "Keep the numbers that leave this remainder.", minimum=0)
     by: ThinBy = knob(ThinBy.INSTANCE, "Count by InstanceNumber, or by position along the axis.")
+    mask_least_hu: float = knob(-700.0, "The least mean density of what a mask marks (paper).")
+    mask_most_hu: float = knob(-130.0, "The greatest mean density of what a mask marks (paper).")
+    refuse_masks: tuple[str, ...] = knob(
+        (), "Of MASK_EMPTY, MASK_DENSITY, MASK_SHARE those that stop a study; else they are told."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

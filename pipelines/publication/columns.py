@@ -61,6 +61,12 @@ def _mask_volume_ml(one: Listed) -> float | None:
     return None if voxels is None else round(voxels * prod(one.study.spacing_ijk_mm) / 1000, 3)
 
 
+def _mask_dice(one: Listed) -> str:
+    return " ".join(
+        f"{pair.first}:{pair.second}:{pair.dice:.3f}" for pair in one.study.mask_agreements
+    )
+
+
 def _readings(one: Listed) -> str:
     return " ".join(
         f"{reading.reader}:{reading.category}" + (":expert" if reading.is_expert else "")
@@ -93,6 +99,9 @@ CELLS: dict[str, Callable[[Listed], Cell]] = {
     "effective_dose_msv": lambda one: one.effective_dose_msv,
     "readings": _readings,
     "mask_volume_ml": _mask_volume_ml,
+    "mask_mean_hu": lambda one: one.study.mask_mean_hu,
+    "lesion_share_percent": lambda one: one.study.lesion_share_percent,
+    "mask_dice": _mask_dice,
     "study_file": lambda one: _path(one.row.study_file),
     "mask_file": lambda one: _path(one.row.mask_file),
     "sha256": lambda one: one.sha256,
