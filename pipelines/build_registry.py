@@ -33,7 +33,7 @@ from pipelines.publication.report import render
 from pipelines.publication.report.contents import contents_of
 from pipelines.publication.study_table import columns_of, list_studies
 
-VERSION = 3
+VERSION = 4
 
 REGISTRY_NAME = "dataset_registry.xlsx"
 HEADER = ("study_id", "category", "study_file", "mask_file")
@@ -59,7 +59,7 @@ def build(
 ) -> Registry:
     """Write the dataset of all studies into an empty folder; each comes with its files' folder.
 
-    `provenance` is what the report tells of how they were made, where that is known. A study
+    `provenance` is what report and datasheet tell of how they were made, if it is known. A study
     without a category is excluded. Files are hard links where the disk allows it.
 
     Raises SettingsError for a setting that cannot be used, and ItemError DUPLICATE_STUDY or
@@ -81,13 +81,13 @@ def build(
     _write_registry(rows, settings, folder)
     digests = {path: sha256_of(folder / path[1:]) for row in rows for path in _paths(row)}
     listed = list_studies([(one.row, one.study) for one in numbered], settings, digests)
-    for name, content in documents(listed, settings, digits=digits_of(len(rows))).items():
-        (folder / name).write_bytes(content)
+    digits = digits_of(len(rows))
+    made = documents(listed, settings, digits=digits, provenance=provenance)
     previews = [_preview(one.study, folders[one.row.public_id]) for one in numbered]
-    contents = contents_of(
-        listed, previews, settings, provenance=provenance, digits=digits_of(len(rows))
-    )
-    (folder / REPORT_NAME).write_bytes(render(contents))
+    contents = contents_of(listed, previews, settings, digits=digits, provenance=provenance)
+    made[REPORT_NAME] = render(contents)
+    for name, content in made.items():
+        (folder / name).write_bytes(content)
     _write_sums(folder, digests)
     _set_modes(folder)
     return Registry(rows=rows, excluded=_excluded(studies))

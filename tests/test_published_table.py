@@ -2,7 +2,10 @@
 
 import hashlib
 import io
+import os
+import re
 import subprocess
+import sys
 from collections import defaultdict
 from dataclasses import replace
 
@@ -132,6 +135,36 @@ def test_sha256sum_accepts_the_checksums_of_every_other_file(dataset):
     checked = [line.removesuffix(": OK") for line in done.stdout.splitlines()]
     assert sorted(checked) == checked
     assert set(checked) == set(contents(dataset)) - {"SHA256SUMS"}
+
+
+def test_the_datasheet_answers_from_the_ledgers(dataset):
+    text = (dataset / "DATASHEET.md").read_text("utf-8")
+
+    told = re.search(r"Of (\d+) rows .* (\d+) met .* (\d+) of these were opened.* (\d+) came", text)
+    rows, eligible, opened, came_through = map(int, told.groups())
+    assert rows >= eligible >= opened >= came_through == 12
+    assert "Basic Application Confidentiality Profile (113100)" in text
+    assert "Made with " in text
+
+
+def test_another_day_and_another_number_of_jobs_give_the_same_bytes(dataset, tmp_path):
+    root = make_workspace(tmp_path / "again")
+    code = (
+        "import sys, time, datetime\n"
+        "now, local, utc = time.time() - 40 * 86400, time.localtime, time.gmtime\n"
+        "time.time = lambda: now\n"
+        "time.localtime = lambda seconds=None: local(now if seconds is None else seconds)\n"
+        "time.gmtime = lambda seconds=None: utc(now if seconds is None else seconds)\n"
+        "from mosmedcli.main import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-c", code, "run", "-w", root, "--jobs", "1"]
+    environment = {**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
+
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+
+    assert done.returncode == 3, done.stderr
+    assert contents(root / "dataset") == contents(dataset)
 
 
 def test_the_dictionary_explains_every_column(dataset):

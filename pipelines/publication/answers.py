@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from pipelines.core.model import Provenance
 from pipelines.core.settings import RegistrySettings
 from pipelines.publication.imprint import Imprint
 from pipelines.publication.licences import licence_of
@@ -20,6 +21,7 @@ def answers_of(
         **_standing(),
         **_of_the_imprint(imprint, settings),
         **_of_the_records(described, settings),
+        **(_of_the_ledgers(described.provenance) if described.provenance else {}),
     }
 
 
@@ -131,6 +133,23 @@ def _of_the_records(described: Described, settings: RegistrySettings) -> dict[st
         else "",
         "splits": splits_sentence(listed, settings, ENGLISH),
         "subpopulations": _subpopulations(described),
+    }
+
+
+def _of_the_ledgers(provenance: Provenance) -> dict[str, str]:
+    flow, removed = provenance.flow, provenance.deidentification
+    profile = "; ".join(f"{meaning} ({code})" for code, meaning in removed.profile)
+    versions = ", ".join(f"{name} {version}" for name, version in provenance.versions)
+    return {
+        "sample": f"A sample. Of {flow.rows} rows of the radiology information system (RIS) "
+        f"{flow.eligible} met the criteria of inclusion; {flow.opened} of these were opened, in an "
+        f"order drawn by a keyed hash of their numbers, and {flow.came_through} came through. "
+        "`report.html` shows where the others fell out.",
+        "confidential": "The examinations were under medical confidentiality. Their identity was "
+        f"taken away under DICOM PS3.15 Annex E: {profile}. {removed.values_sought} values of the "
+        "patients were searched for in every byte of the dataset, which is published only where "
+        "none is found.",
+        "software": f"mosmed, under the Apache License 2.0. Made with {versions}.",
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from pipelines.core.model import Provenance
 from pipelines.core.settings import RegistrySettings
 from pipelines.io.pdf import Document, pdf_bytes
 from pipelines.publication.answers import responsible_of
@@ -28,7 +29,11 @@ SUMS_NAME = "SHA256SUMS"
 
 
 def documents(
-    listed: Sequence[Listed], settings: RegistrySettings, *, digits: int
+    listed: Sequence[Listed],
+    settings: RegistrySettings,
+    *,
+    digits: int,
+    provenance: Provenance | None = None,
 ) -> dict[str, bytes]:
     """The content of each document by its file name; `digits` has the number in a file name."""
     imprint, licence = imprint_of(settings), licence_of(settings.licence)
@@ -37,6 +42,7 @@ def documents(
         facts=facts_of([one.study for one in listed]),
         told=told_of(listed, settings),
         digits=digits,
+        provenance=provenance,
     )
     tables = {
         TABLE_NAME: table_bytes(listed, settings),

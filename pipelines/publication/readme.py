@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
-from pipelines.core.model import Category
+from pipelines.core.model import Category, Provenance
 from pipelines.core.settings import RegistrySettings
 from pipelines.publication.columns import Listed
 from pipelines.publication.facts import Facts, Rule, Spread
@@ -48,13 +48,15 @@ MOST_VALUES_LISTED = 5
 class Described:
     """What a README describes: the studies, what they count up to, and what is hidden of them.
 
-    `digits` is how many digits the number in a file name has.
+    `digits` is how many digits the number in a file name has; `provenance` is None where the
+    ledgers are not known.
     """
 
     listed: Sequence[Listed]
     facts: Facts
     told: Told
     digits: int
+    provenance: Provenance | None = None
 
 
 def render(described: Described, settings: RegistrySettings, language: Language) -> str:
