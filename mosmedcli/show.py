@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,8 @@ from pipelines.core.model import STAGE_NAMES
 from pipelines.core.settings import SelectSettings
 
 if TYPE_CHECKING:  # a command on a plain folder shall not load what the others need
+    from pipelines.peers.checking import Finding
+    from pipelines.peers.forecast import Forecast
     from pipelines.report import Reason, RunReport, StageReport
     from pipelines.selection import Drawn
 
@@ -81,6 +84,31 @@ def plan(session: Session, counts: Mapping[str, int]) -> None:
         click.echo(f"{stage}: {count} studies to do")
     if not counts:
         click.echo("nothing to do")
+
+
+def forecast(session: Session, coming: Forecast) -> None:
+    """What an export would fetch."""
+    if session.as_json:
+        print_json(asdict(coming))
+        return
+    about = "about " if coming.is_estimate else ""
+    click.echo(
+        f"export: would fetch {coming.studies} studies, {coming.series} series, "
+        f"{coming.instances} objects, {about}{coming.size_bytes / 1e6:.1f} MB"
+    )
+    for code, studies in sorted(coming.fall_out.items()):
+        click.echo(f"  {studies} would fall out: {code}")
+
+
+def findings(session: Session, found: Sequence[Finding]) -> None:
+    """What an archive answers; ends with exit status 1 where something does not work."""
+    if session.as_json:
+        print_json([asdict(finding) for finding in found])
+    else:
+        for finding in found:
+            click.echo(f"{finding.what:<16} {'yes' if finding.works else 'no':<4} {finding.seen}")
+    if not all(finding.works for finding in found[:2]):
+        raise SystemExit(1)
 
 
 def way(session: Session, steps: Sequence[Mapping[str, Any]]) -> None:

@@ -56,19 +56,33 @@ def select(session: Session) -> None:
 @click.command()
 @setting("--pacs", "export.pacs", type=OrAddress(EXISTING_FOLDER))
 @setting("--masks", "export.masks", type=EXISTING_FOLDER)
+@click.option("--check", is_flag=True, help="Say what the PACS answers, and do nothing.")
 @session_options
-def export(session: Session) -> None:
-    """Copy the drawn studies out of the PACS folder.
+def export(session: Session, *, check: bool) -> None:
+    """Fetch the drawn studies from the PACS, or from a folder it was exported to.
 
     One series of each is chosen by the rules under [export] in mosmed.toml. A study that is
     missing, incomplete or without a fitting series falls out with its reason, and the next
-    reserve takes its place. Nothing in the PACS folder is ever changed.
+    reserve takes its place. Nothing in the PACS is ever changed. A dry run says how much it is.
 
     \b
-    Example:
+    Examples:
       mosmed export -w lungs --pacs /pacs_drop
+      mosmed export -w lungs --pacs dicom://PACS@10.0.0.5:104 --check
     """
-    _run_stage(session, "export")
+    from mosmedcli import show
+
+    if check:
+        from pipelines.peers.checking import check_archive
+
+        workspace = session.workspace()
+        settings = session.settings(workspace).export
+        show.findings(session, check_archive(settings, workspace.archive))
+    elif session.dry_run:
+        with session.run() as run:
+            show.forecast(session, run.forecast())
+    else:
+        _run_stage(session, "export")
 
 
 @click.command()

@@ -4,6 +4,8 @@ import dataclasses
 import logging
 from collections.abc import Collection
 from itertools import takewhile
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from pipelines import select, selection
@@ -18,6 +20,7 @@ from pipelines.io.keys import make_key, read_key
 from pipelines.io.workspace import Workspace
 from pipelines.peers import opening
 from pipelines.peers.archives import INDEX_NAME
+from pipelines.peers.forecast import Forecast, forecast
 from pipelines.peers.gate import Gate
 from pipelines.proof import Sought, sought_of
 from pipelines.provenance import provenance_of
@@ -148,6 +151,25 @@ class Run:
             stages=stages,
             dataset=self.workspace.dataset if registry is not None else None,
         )
+
+    def forecast(self) -> Forecast:
+        """What an export would fetch now; nothing is transferred, and no study's state changes.
+
+        Raises PeerError where the archive cannot be asked.
+        """
+        pending = [
+            standing.candidate
+            for standing in self.standings().admitted(retry=[EXPORT.name])
+            if standing.state is State.PENDING and standing.stage is EXPORT
+        ]
+        with TemporaryDirectory() as scratch:
+            source = self.workspace.archive
+            if isinstance(self.settings.export.pacs, Path):
+                source = source if (source / INDEX_NAME).exists() else Path(scratch)
+                refresh(self.settings.export.pacs, source / INDEX_NAME, jobs=self._jobs)
+            return forecast(
+                pending, self.settings.export, source=source, scratch=Path(scratch) / "none"
+            )
 
     def pending_counts(self, stages: Collection[str]) -> dict[str, int]:
         """How many studies a run of these stages would begin with at each; changes nothing."""

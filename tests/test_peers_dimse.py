@@ -1,5 +1,6 @@
 """A PACS by DIMSE: the dataset is that of the folder, and no study is ever half there."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from pipelines.phantom.instances import write_dataset, write_series
 from pipelines.phantom.spec import SeriesSpec
 from tests.pacs import Proxy, dcmqrscp, orthanc
 from tests.scripted_pacs import Script, scripted
-from tests.workspaces import SAMPLE, contents, make_workspace, mosmed
+from tests.workspaces import SAMPLE, contents, make_workspace, mosmed, mosmed_json
 
 pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
 
@@ -178,6 +179,37 @@ def test_the_dataset_has_the_same_bytes_over_the_network(
     assert mosmed("run", "-w", root).exit_code in {0, 3}
 
     assert contents(root / "dataset") == from_the_folder
+
+
+def test_a_dry_run_says_what_would_come_and_nothing_comes(hospital, tmp_path):
+    root = make_workspace(tmp_path / "dry", studies=5, pacs=hospital.address)
+    mosmed("select", "-w", root)
+    before = sorted(contents(root))
+
+    by_network = mosmed_json("export", "-w", root, "--dry-run")
+    from_disk = mosmed_json("export", "-w", root, "--dry-run", "--pacs", SAMPLE / "pacs")
+
+    assert sorted(set(contents(root)) - set(before)) == ["private/archive/pacs/association-0.lock"]
+    numbers = ("studies", "series", "instances", "fall_out")
+    assert {by_network[name] == from_disk[name] for name in numbers} == {True}
+    assert by_network["is_estimate"]
+    mosmed("export", "-w", root)
+    ledger = (root / "private/export/ledger.jsonl").read_text().splitlines()
+    fetched = [json.loads(line)["outputs"] for line in ledger[:5]]
+    assert sum(out["files"] for out in fetched if out) >= by_network["instances"]
+
+
+def test_check_says_what_the_archive_answers(hospital, tmp_path):
+    root = make_workspace(tmp_path / "check", pacs=hospital.address)
+
+    found = {one["what"]: one["works"] for one in mosmed_json("export", "-w", root, "--check")}
+    nobody = mosmed("export", "-w", root, "--check", "--pacs", "dicom://PACS@127.0.0.1:1")
+
+    assert found == dict.fromkeys(
+        ("answers", "takes queries", "sends by C-GET", "sends by C-MOVE"), True
+    )
+    assert nobody.exit_code == 1
+    assert "cannot be reached" in nobody.stdout
 
 
 # --- an archive that fails

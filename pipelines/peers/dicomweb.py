@@ -101,6 +101,10 @@ class DicomwebNode:
                 if is_part:
                     raise Passing("it sends only a part (HTTP 206)")
 
+    def offers(self) -> list[tuple[str, bool, str]]:
+        """DICOMweb has one way: WADO-RS, which is found out by the first object."""
+        return [("sends by WADO-RS", True, "will be used")]
+
     def close(self) -> None:
         """Close the connections."""
         self.server.close()

@@ -161,6 +161,23 @@ class DimseNode:
                 statuses = association.send_c_move(_wanted(request), receiver.ae_title, MOVE)
                 _judge(_last(statuses), intake, "C-MOVE")
 
+    def offers(self) -> list[tuple[str, bool, str]]:
+        """Whether it sends by C-GET and C-MOVE, and which of them will be used."""
+        self.close()
+        contexts = [build_context(model) for model in (GET, MOVE)]
+        try:
+            with associated(self.address, self.settings, contexts) as association:
+                offered = {model: _is_accepted(association, model) for model in (GET, MOVE)}
+        except (Passing, PeerError):
+            offered = dict.fromkeys((GET, MOVE), False)
+        by_get = offered[GET] and self.settings.transport is not Transport.MOVE
+        by_move = offered[MOVE] and self.settings.transport is not Transport.GET and not by_get
+        receivers = " ".join(self.settings.receivers)
+        return [
+            ("sends by C-GET", offered[GET], "will be used" if by_get else ""),
+            ("sends by C-MOVE", offered[MOVE], f"will be used, to {receivers}" if by_move else ""),
+        ]
+
     def close(self) -> None:
         """End the association for queries."""
         self._queries = None

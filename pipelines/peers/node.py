@@ -59,6 +59,10 @@ class Node(Protocol):
         """Have the objects sent into the inbox, which takes only what is waited for."""
         ...
 
+    def offers(self) -> list[tuple[str, bool, str]]:
+        """The ways it sends objects: what each is called, whether it is offered, and more on it."""
+        ...
+
     def close(self) -> None:
         """Let go of what is open."""
         ...

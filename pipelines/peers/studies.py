@@ -7,7 +7,7 @@ from pipelines.core.choice import Choice, choose_series, next_look
 from pipelines.core.errors import ItemError
 from pipelines.core.identity import Candidate
 from pipelines.core.model import Decision
-from pipelines.core.series import DOSE_REPORT, SeriesSummary, flaw_of, summarize
+from pipelines.core.series import DOSE_REPORT, ObjectHeader, SeriesSummary, flaw_of, summarize
 from pipelines.core.settings import ExportSettings
 from pipelines.io.attributes import canonical_accession
 from pipelines.peers.archives import Archive, ArchivedInstance
@@ -113,14 +113,15 @@ def _middle_of(series: list[ArchivedInstance]) -> ArchivedInstance:
 
 def dose_reports(others: Study, archive: Archive) -> Study:
     """Those objects that say how much dose the patient was given, received."""
-    maybe = [
-        one
-        for one in others
-        if one.header.sop_class_uid == DOSE_REPORT
-        or (one.header.sop_class_uid is None and one.header.modality in {None, "SR"})
-    ]
-    received = archive.receive(maybe)
+    received = archive.receive([one for one in others if may_be_dose_report(one.header)])
     return tuple(one for one in received if one.header.sop_class_uid == DOSE_REPORT)
+
+
+def may_be_dose_report(header: ObjectHeader) -> bool:
+    """Whether an object is a dose report, or may turn out to be one once it has been received."""
+    if header.sop_class_uid is None and not header.is_whole:
+        return header.modality in {None, "SR"}
+    return header.sop_class_uid == DOSE_REPORT
 
 
 def split(study: Study, series: SeriesSummary) -> tuple[Study, Study]:
