@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.core.deid import STRUCTURAL, UNLISTED, Rules, tag_text
+from pipelines.core.deid import STRUCTURAL, UNLISTED, Rules, private_text, tag_text
 from pipelines.core.errors import DicomError, ItemError, PrivacyError, SettingsError
 from pipelines.core.identity import Exported, Pseudonyms
 from pipelines.core.model import Decision, Deidentified, Excluded, FolderItem, ReaderMask, Sex
@@ -147,6 +147,15 @@ def explain(settings: AnonymizeSettings) -> tuple[Explained, ...]:
         )
         for tag, rule in sorted(rules.by_tag.items())
     ]
+    private = [
+        Explained(
+            tag=private_text(element),
+            keyword=element.name,
+            action="keep",
+            why="PS3.15 option: Retain Safe Private, Table E.3.10-1; with its creator",
+        )
+        for element in rules.by_private.values()
+    ]
     typed = [
         Explained(tag=f"VR {vr}", keyword="any other", action=rule.action.value, why=rule.why)
         for vr, rule in sorted(rules.by_vr.items())
@@ -154,7 +163,7 @@ def explain(settings: AnonymizeSettings) -> tuple[Explained, ...]:
     rest = Explained(
         tag="the rest", keyword="any other", action=UNLISTED.action.value, why=UNLISTED.why
     )
-    return (*fixed, *named, *typed, rest)
+    return (*fixed, *named, *private, *typed, rest)
 
 
 def _key(settings: AnonymizeSettings) -> bytes:
@@ -184,6 +193,7 @@ class _Series:
     is_tree: bool = False
     paths: list[Path] = field(default_factory=list)
     _rewriter: Rewriter = field(default_factory=Rewriter)
+    _last: tuple[Facts, Engine] | None = None
     _left_out: Counter[str] = field(default_factory=Counter)
     _counts: Counter[str] = field(default_factory=Counter)
     _sexes: list[str] = field(default_factory=list)
@@ -196,7 +206,7 @@ class _Series:
             if rule := objection(opened.facts):
                 self._left_out[rule] += 1
                 return
-            engine = engine_of(opened.facts)
+            engine = self._engine(opened.facts, engine_of)
             rewritten = self._rewriter.rewrite(opened, engine)
             path = self._path(rewritten, engine.patient)
             if engine.known.found_in(path.as_posix().encode()):
@@ -205,6 +215,12 @@ class _Series:
         self._counts += rewritten.counts
         self._sexes.append(rewritten.patient_sex)
         self._ages.append(rewritten.patient_age)
+
+    def _engine(self, facts: Facts, engine_of: Callable[[Facts], Engine]) -> Engine:
+        """The engine for what a file says of itself; slices of a series mostly say the same."""
+        if self._last is None or self._last[0] is not facts:
+            self._last = facts, engine_of(facts)
+        return self._last[1]
 
     def _path(self, rewritten: Rewritten, patient: str) -> Path:
         name = f"{rewritten.sop_instance_uid}.dcm"

@@ -31,8 +31,7 @@ from pipelines.core.retained import (
     shifted_date,
     words_of,
 )
-from pipelines.core.settings import OPTIONS_WITHOUT_ENGINE, AnonymizeSettings
-from pipelines.core.settings_file import load_settings
+from pipelines.core.settings import AnonymizeSettings
 from pipelines.core.traces import ENCODINGS, VOCABULARY, traces_of, traces_of_names
 from pipelines.io import recipe
 from pipelines.io.engine import capped_age
@@ -417,18 +416,10 @@ def test_a_name_between_known_words_is_dropped():
     assert cleaned_text("Chest^Lung (IVANOV 55F)  B70f", WORDS) == "Chest Lung B70f"
 
 
-def settings_with(**values):
-    """Settings as they will be once an engine applies the options."""
-    settings = AnonymizeSettings()
-    for name, value in values.items():
-        object.__setattr__(settings, name, value)
-    return settings
-
-
 def test_the_options_are_what_the_settings_say(tmp_path):
     words = tmp_path / "words.txt"
     words.write_text("# ours\nChest\nЛЁГКИЕ  # lungs\n\nB70f\n", encoding="utf-8")
-    settings = settings_with(
+    settings = AnonymizeSettings(
         retain_device_identity=True,
         retain_modified_dates=True,
         retain_safe_private=True,
@@ -450,15 +441,7 @@ def test_an_allowlist_that_says_nothing_or_too_much_is_refused(text, tmp_path):
     words.write_text(text)
 
     with pytest.raises(SettingsError):
-        options_of(settings_with(descriptor_words=words))
-
-
-@pytest.mark.parametrize("name", OPTIONS_WITHOUT_ENGINE)
-def test_an_option_that_no_engine_applies_is_refused_not_ignored(name, tmp_path):
-    value = '"words.txt"' if name == "descriptor_words" else "true"
-
-    with pytest.raises(SettingsError, match=name):
-        load_settings(f"[anonymize]\n{name} = {value}\n", file=tmp_path / "mosmed.toml")
+        options_of(AnonymizeSettings(descriptor_words=words))
 
 
 # --- ages

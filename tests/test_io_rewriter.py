@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
 import pydicom
@@ -51,9 +52,9 @@ FEW = settings(
 )
 
 
-def engine_of(*recipes, known=()):
+def engine_of(*recipes, known=(), options=OPTIONS):
     return Engine(
-        rules=load(OPTIONS, recipes),
+        rules=load(options, recipes),
         pseudonyms=Pseudonyms(b"k" * 32),
         patient="P-0123456789AB",
         known=traces_of(known),
@@ -61,9 +62,9 @@ def engine_of(*recipes, known=()):
 
 
 @functools.cache
-def the_engine():
+def the_engine(options=OPTIONS):
     """Not as a fixture: hypothesis would show all its rules."""
-    return engine_of()
+    return engine_of(options=options)
 
 
 @pytest.fixture(scope="module")
@@ -420,6 +421,85 @@ def test_what_scanners_write_is_decided_on_bytes(engine):
         is None
     ]
     assert unclear == []
+
+
+# --- safe private elements (PS3.15 E.3.10)
+
+SAFE = Options(
+    retain_patient_characteristics=True, retain_device_identity=False, retain_safe_private=True
+)
+
+
+def private_block(group, block, creator, values, *, is_implicit):
+    """A private block: its creator, and elements by number with VR and value."""
+    head = group << 16
+    elements = {head | block: raw_element(head | block, "LO", creator, is_implicit=is_implicit)}
+    for number, (vr, value) in values.items():
+        tag = head | block << 8 | number
+        elements[tag] = raw_element(tag, vr, value, is_implicit=is_implicit)
+    return elements
+
+
+def with_private(base, tmp_path, changes=None):
+    """A file with safe private elements beside others, at top level and in a kept sequence."""
+    is_implicit, start, elements, pixels = base
+    values = {0x23: ("DS", b"39.37"), 0x24: ("DS", b"0.5 "), 0x99: ("LO", b"SECRET")}
+    values |= changes or {}
+    blocks = private_block(0x0019, 0x10, b"GEMS_ACQU_01", values, is_implicit=is_implicit)
+    other = {0x23: ("DS", b"12.5"), 0x24: ("LO", b"NESTED SECRET")}
+    blocks |= private_block(0x0021, 0x11, b"IVANOV IVAN", other, is_implicit=is_implicit)
+    nested = private_block(0x0019, 0x12, b"GEMS_ACQU_01", values, is_implicit=is_implicit)
+    item = b"".join(nested[tag] for tag in sorted(nested))
+    blocks[0x00189321] = raw_sequence(0x00189321, [item], is_implicit=is_implicit, is_defined=False)
+    both = {**elements, **blocks}
+    path = tmp_path / "f.dcm"
+    path.write_bytes(start + b"".join(both[tag] for tag in sorted(both)) + pixels)
+    return path
+
+
+def test_safe_private_elements_stay_with_their_creator_and_nothing_else_does(base, tmp_path):
+    path = with_private(base, tmp_path)
+
+    result = same(path, engine_of(options=SAFE))
+
+    made = pydicom.dcmread(BytesIO(result.value[0]))
+    private = [element.tag for element in made.iterall() if element.tag.is_private]
+    assert result.is_quick
+    assert sorted(private) == [
+        *(0x00190010, 0x00190012, 0x00191023, 0x00191024, 0x00191223, 0x00191224)
+    ]
+    assert made[0x00191023].value in (39.37, b"39.37 ")
+    assert b"SECRET" not in result.value[0]
+    assert b"IVANOV" not in result.value[0]
+    codes = made.DeidentificationMethodCodeSequence
+    assert "113111" in [item.CodeValue for item in codes]
+
+
+@FEW
+@given(
+    vr=st.sampled_from(["DS", "SS", "LO", "UN", "IS"]),
+    value=st.one_of(VALUES, st.sampled_from([b"1\\2", b"+1e3", b"19730115", b"\1\0", b"nan "])),
+)
+def test_a_private_value_that_is_odd_is_treated_alike(vr, value, base, tmp_path):
+    path = with_private(base, tmp_path, {0x23: (vr, value)})
+
+    same(path, the_engine(SAFE))
+
+
+def test_without_the_option_no_private_element_stays(base, tmp_path, engine):
+    result = same(with_private(base, tmp_path), engine)
+
+    made = pydicom.dcmread(BytesIO(result.value[0]))
+    assert not any(element.tag.is_private for element in made.iterall())
+
+
+@pytest.mark.parametrize("text", [b"19730115", b"7654321 "])
+def test_a_safe_private_number_that_repeats_the_identity_is_found(text, base, tmp_path):
+    path = with_private(base, tmp_path, {0x23: ("DS", text)})
+
+    result = same(path, engine_of(known=[text.decode()], options=SAFE))
+
+    assert result.value[0] == "IDENTITY_LEFT"
 
 
 # --- the proof holds on both ways

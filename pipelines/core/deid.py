@@ -188,6 +188,10 @@ class Rules:
     by_private: Mapping[PrivateKey, PrivateElement] = field(default_factory=dict)
     loosened: tuple[str, ...] = ()
 
+    def safe(self, tag: int, creator: str) -> PrivateElement | None:
+        """The private element that may stay, `creator` being what its block says."""
+        return self.by_private.get((tag >> 16, creator, tag & 0xFF))
+
     def of(self, tag: int, vr: str) -> Rule:
         """The rule of an attribute; `vr` as in PS3.6, where `US or OW` may hold what OW may."""
         return self.by_tag.get(tag) or self.by_vr.get(vr.rpartition(" ")[2], UNLISTED)

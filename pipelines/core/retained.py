@@ -79,6 +79,12 @@ PrivateKey: TypeAlias = tuple[int, str, int]
 """Group, creator and low byte of a private element."""
 
 
+def creator_tag(tag: int) -> int:
+    """Where the creator of a private element's block stands (PS3.5 7.8.1); 0 if it is in none."""
+    block = tag >> 8 & 0xFF
+    return tag & 0xFFFF0000 | block if block >= 0x10 else 0
+
+
 def safe_private() -> dict[PrivateKey, PrivateElement]:
     """The numbers of a CT acquisition that PS3.15 Table E.3.10-1 lists as safe.
 

@@ -10,7 +10,6 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.core.addresses import refuse_secret
-from pipelines.core.errors import SettingsError
 from pipelines.core.knobs import Enters, knob
 from pipelines.core.model import Fusion, ThinBy
 from pipelines.core.node_settings import NodeSettings
@@ -174,10 +173,6 @@ class ExportSettings(NodeSettings):
     )
 
 
-OPTIONS_WITHOUT_ENGINE = ("retain_safe_private",)
-"""Options whose rules are there, but no engine that applies them: refused, never ignored."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class AnonymizeSettings:
     """Which rules take the identity away (PS3.15 Annex E)."""
@@ -211,14 +206,6 @@ class AnonymizeSettings:
     recipes: tuple[Path, ...] = knob(
         (), "Recipes of your own in deid's language, after the shipped one.", enters=Enters.CONTENT
     )
-
-    def __post_init__(self) -> None:
-        for name in OPTIONS_WITHOUT_ENGINE:
-            if getattr(self, name):
-                raise SettingsError(
-                    f"[anonymize] {name}: this version cannot do that yet",
-                    hint="Leave it out; what it would keep is removed.",
-                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,14 @@ series takes to rewrite.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from struct import iter_unpack
 
 from pipelines.core.deid import STANDARD_SCHEMES, TEXT_VRS, Action, Origin, Rule
 from pipelines.core.dictionary import vr_of
+from pipelines.core.retained import creator_tag
 from pipelines.core.values import (
     CODE_MARKS,
     CODE_MEANING,
@@ -26,7 +27,14 @@ from pipelines.core.values import (
 )
 from pipelines.io.engine import Engine, Remembered
 from pipelines.io.plain_text import TextReader
-from pipelines.io.raw_elements import DEEPEST_SKIPPED, Span, Uncertain, items_at, value_of
+from pipelines.io.raw_elements import (
+    DEEPEST_SKIPPED,
+    ODD_GROUP,
+    Span,
+    Uncertain,
+    items_at,
+    value_of,
+)
 from pipelines.io.walker import LONG_VRS
 
 _UID = re.compile(rb"(?:[0-9]+(?:\.[0-9]+){3,}|2\.25\.[0-9]{20,39})\0?")
@@ -99,6 +107,25 @@ class ByBytes:
         if rule.action is Action.KEEP:
             return self._kept(tag, element, value, vr)
         return self._replaced(tag, element, value, (vr, rule))
+
+    def private(self, elements: Mapping[int, bytes]) -> dict[int, Piece]:
+        """The pieces of the private elements of one data set that are known as safe.
+
+        With each goes the creator of its block, without which nobody could read it (PS3.15 E.3.10).
+        """
+        pieces: dict[int, Piece] = {}
+        for tag, element in elements.items():
+            creator = creator_tag(tag)
+            if creator not in elements:
+                continue
+            names = self.reader.texts(self._value(elements[creator], "LO"), "LO")
+            safe = self.engine.rules.safe(tag, names[0]) if len(names) == 1 else None
+            if safe is not None:
+                value = self._value(element, safe.vr)
+                pieces[tag] = self._kept(tag, element, value, safe.vr)
+                text = self._element(elements[creator], names[0], "LO")
+                pieces[creator] = Piece(content=text, counted=(Action.KEEP.value,))
+        return pieces
 
     def _rule(self, tag: int) -> tuple[str, Rule]:
         if tag not in self._rules:
@@ -235,12 +262,19 @@ class ByBytes:
 
     def _kept_items(self, element: bytes, items: list[list[Span]], depth: int) -> Piece:
         kept = [spans for spans in items if not self._is_local_code(element, spans)]
-        inner = [
-            [self.piece(tag, element[at:end], depth) for tag, at, end in spans] for spans in kept
-        ]
+        inner = [self._item(element, spans, depth) for spans in kept]
         content = b"" if items and not kept else self._with_value(element, _items(inner))
         counted = (Action.KEEP.value, *["local code"] * (len(items) - len(kept)))
         return _joined(content, counted, [piece for pieces in inner for piece in pieces])
+
+    def _item(self, element: bytes, spans: list[Span], depth: int) -> list[Piece]:
+        pieces: dict[int, Piece] = {}
+        if self.engine.rules.by_private:
+            private = {tag: element[at:end] for tag, at, end in spans if tag & ODD_GROUP}
+            pieces = self.private(private)
+        return [
+            pieces.get(tag) or self.piece(tag, element[at:end], depth) for tag, at, end in spans
+        ]
 
     def _is_local_code(self, element: bytes, spans: list[Span]) -> bool:
         """As `elements.is_local_code`."""

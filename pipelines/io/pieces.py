@@ -5,7 +5,7 @@ their bytes; the others are made by the very code that rewrites whole data sets,
 that one element.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from pipelines.core.traces import CHANCELESS_TEXT, Traces
@@ -55,6 +55,10 @@ class Maker:
     def __post_init__(self) -> None:
         value = value_of(self.character_set, is_implicit=self.is_implicit)
         self._by_bytes = ByBytes(self.engine, self.is_implicit, TextReader(value))
+
+    def private(self, elements: Mapping[int, bytes]) -> dict[int, Piece]:
+        """The pieces of those private elements that may stay; raises Uncertain."""
+        return self._by_bytes.private(elements) if self.engine.rules.by_private else {}
 
     def piece(self, tag: int, element: bytes) -> Piece:
         """The piece of one whole element; raises Uncertain where it depends on other elements."""

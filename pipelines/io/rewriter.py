@@ -9,7 +9,7 @@ every file that is not understood with certainty, and has the last word where a 
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -186,7 +186,7 @@ class Rewriter:
             sop_instance_uid=links[1],
             patient_sex=_text(contents, PATIENT_SEX, raw),
             patient_age=_text(contents, PATIENT_AGE, raw),
-            counts=_counts(raw, pieces.values()),
+            counts=_counts(raw, pieces),
         )
 
     def _pieces(self, raw: RawHeader, engine: Engine, name: str) -> dict[int, Piece]:
@@ -198,7 +198,7 @@ class Rewriter:
         maker.name = name
         if len(known) > MEMORY_PIECES:
             known.clear()
-        pieces = {}
+        pieces = maker.private(raw.private)
         for tag, element in raw.elements.items():
             piece = known.get(element)
             if piece is None:
@@ -257,10 +257,10 @@ def _plain_facts(elements: dict[int, bytes], *, is_implicit: bool) -> Facts:
     return Facts(texts=texts, overlays=overlays)
 
 
-def _counts(raw: RawHeader, pieces: Collection[Piece]) -> Counter[str]:
-    counts = Counter(chain.from_iterable(piece.counted for piece in pieces))
+def _counts(raw: RawHeader, pieces: Mapping[int, Piece]) -> Counter[str]:
+    counts = Counter(chain.from_iterable(piece.counted for piece in pieces.values()))
     counts.update(structural(tag) for tag in raw.behind)
-    counts["private"] += len(raw.private)
+    counts["private"] += len(raw.private.keys() - pieces.keys())
     return +counts
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pydicom.sequence import Sequence
 
 from pipelines.core.deid import Action, Rule
 from pipelines.core.dictionary import vr_of
 from pipelines.core.errors import DicomError
+from pipelines.core.retained import creator_tag
 from pipelines.core.values import CODE_MEANING, PIXEL_DATA, STRING_VRS, structural
 from pipelines.io.elements import UNDECODABLE, checked, is_local_code, texts_at, texts_of
 from pipelines.io.engine import DEEPEST_NESTING, Engine, Remembered
@@ -34,14 +35,31 @@ class Rewriting:
         """What the rules leave of a data set or a sequence's item."""
         if depth > DEEPEST_NESTING:
             raise DicomError("UNREADABLE_DICOM", f"{self.name}: sequences nested too deep")
-        new = Dataset()
+        new = self._safe_private(source)
         for tag in sorted(int(tag) for tag in source.keys()):  # noqa: SIM118 values() would decode
+            if tag in new:
+                continue
             if reason := structural(tag):
                 self.counts[reason] += tag != PIXEL_DATA
                 continue
             element = self._element(source, tag, depth)
             if element is not None:
                 new.add(element)
+        return new
+
+    def _safe_private(self, source: Dataset) -> Dataset:
+        """The private elements that are known as safe, and the creators of their blocks."""
+        new = Dataset()
+        if not self.engine.rules.by_private:
+            return new
+        for tag in [int(tag) for tag in source.keys() if tag.is_private]:  # noqa: SIM118
+            creator = creator_tag(tag)
+            names = texts_at(source, creator) if creator in source else []
+            safe = self.engine.rules.safe(tag, names[0]) if len(names) == 1 else None
+            if safe is not None and (kept := _private_number(source, tag, safe.vr)) is not None:
+                new.add(kept)
+                new.add_new(creator, "LO", names[0])
+        self.counts["keep"] += len(new)
         return new
 
     def _element(self, source: Dataset, tag: int, depth: int) -> DataElement | None:
@@ -118,3 +136,16 @@ class Rewriting:
                     vr = vr_of(inner)
                     rule = self.engine.rules.of(inner, vr)
                     self._remember(item, inner, vr, rule, depth + 1)
+
+
+def _private_number(source: Dataset, tag: int, vr: str) -> DataElement | None:
+    """A private element of the type by which it is known, if it is of no other."""
+    raw = source.get_item(tag)
+    try:
+        if isinstance(raw, RawDataElement):
+            if raw.VR not in {None, vr}:
+                return None
+            raw = convert_raw_data_element(raw._replace(VR=vr))
+        return checked(raw, vr) if raw is not None and vr == raw.VR else None
+    except UNDECODABLE:
+        return None
