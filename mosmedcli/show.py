@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # a command on a plain folder shall not load what the others 
     from pipelines.peers.forecast import Forecast
     from pipelines.report import Reason, RunReport, StageReport
     from pipelines.selection import Drawn
+    from pipelines.verification import Verified
 
 STUDIES_SHOWN = 3
 PIPE_WIDTH = 140
@@ -57,6 +58,19 @@ def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
     if ranked < wanted:
         out.print(Text(f"fewer than the {wanted} that were asked for", "yellow"))
     _next(session, "export")
+
+
+def verified(session: Session, found: Verified) -> None:
+    """A draw that was made once more, with the same list."""
+    if session.as_json:
+        print_json(found)
+        return
+    out = console()
+    shown = new_table("verified", "")
+    for name, value in to_jsonable(found).items():
+        shown.add_row(name.replace("_", " "), str(value))
+    out.print(shown)
+    out.print("the same list was drawn again; keep `head`: it tells whether the trail was changed")
 
 
 def run(session: Session, report: RunReport, *, stage: str = "") -> None:

@@ -33,23 +33,32 @@ def folder_arguments(command: F) -> F:
 @setting("--query", "select.query")
 @setting("--studies", "select.studies", type=click.IntRange(min=1))
 @setting("--seed", "select.seed")
+@click.option("--again", is_flag=True, help="Ask the RIS once more, as it is now.")
+@click.option("--verify", is_flag=True, help="Draw once more from what the draw has kept.")
 @session_options
-def select(session: Session) -> None:
+def select(session: Session, *, again: bool, verify: bool) -> None:
     """Draw studies at random from the RIS.
 
     The rules of inclusion stand in mosmed.toml under [select]; each is counted with its reason.
     The draw depends on the seed and the study numbers alone: it stays when the RIS grows.
-    The password of a database is taken from the environment variable MOSMED_RIS_PASSWORD.
+    The password of a database is taken from the environment variable MOSMED_RIS_PASSWORD. Who
+    drew what is noted in private/audit.jsonl; --verify draws it once more, without the RIS.
 
     \b
     Examples:
       mosmed select -w lungs --studies 1110 --seed 20200301
       mosmed select -w lungs --ris postgresql://reader@ris/hospital --query "SELECT * FROM ct"
+      mosmed select -w lungs --verify
     """
     from mosmedcli import show
 
+    if verify:
+        from pipelines.verification import verify as verified
+
+        show.verified(session, verified(session.look()))
+        return
     with session.run() as run:
-        drawn = run.preview() if session.dry_run else run.select()
+        drawn = run.preview() if session.dry_run else run.select(again=again)
     show.selection(session, run.settings.select, drawn)
 
 

@@ -3,22 +3,17 @@
 Both are noted in `private/audit.jsonl`: who, when and which pseudonym, never the identity.
 """
 
-import os
-import pwd
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from pipelines import forgetting
 from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Candidate
 from pipelines.core.traces import traces_of
-from pipelines.io.lines import append_line
+from pipelines.io import audit
 from pipelines.io.workspace import Workspace
 from pipelines.publish import published, write_linkage
 from pipelines.run import Run
 from pipelines.way import candidate_named
-
-AUDIT_NAME = "audit.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +47,7 @@ def reidentify(run: Run, name: str) -> Identity:
             f"{candidate.public_id} was withdrawn: nobody knows any more who it is of",
             hint="The RIS alone can tell.",
         )
-    _note(run.workspace, "reidentify", candidate.public_id)
+    audit.note(run.workspace.private, "reidentify", public_id=candidate.public_id)
     return Identity(
         study_file=_study_file(run.workspace, candidate.public_id),
         public_id=candidate.public_id,
@@ -82,7 +77,7 @@ def forget(run: Run, name: str) -> Withdrawal:
     """
     candidate = _candidate(run, name)
     gone = withdrawal(run, name)
-    _note(run.workspace, "forget", gone.public_id)
+    audit.note(run.workspace.private, "forget", public_id=gone.public_id)
     forgetting.record(run.workspace, gone.public_id)
     _clean_log(run.workspace, candidate)
     run.sweep()
@@ -104,18 +99,6 @@ def _study_file(workspace: Workspace, public_id: str) -> str | None:
     registry = published(workspace)
     rows = registry.rows if registry else ()
     return next((row.study_file for row in rows if row.public_id == public_id), None)
-
-
-def _note(workspace: Workspace, what: str, public_id: str) -> None:
-    try:
-        who = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run as a number without a name
-        who = str(os.getuid())
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    append_line(
-        workspace.private / AUDIT_NAME,
-        {"who": who, "when": when, "what": what, "public_id": public_id},
-    )
 
 
 def _clean_log(workspace: Workspace, candidate: Candidate) -> None:

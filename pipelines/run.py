@@ -63,12 +63,12 @@ class Run:
         self._drawn: Drawn | None = None
         self._standings: Standings | None = None
 
-    def select(self) -> Drawn:
+    def select(self, *, again: bool = False) -> Drawn:
         """Draw from the RIS, unless the selection on the disk is what the settings ask for."""
         assert self.settings.anonymize.key is not None
         key = read_key(self.settings.anonymize.key)
         self.sweep()
-        self._drawn = selection.ensure(self.workspace, self.settings.select, key)
+        self._drawn = selection.ensure(self.workspace, self.settings.select, key, again=again)
         return self._drawn
 
     def preview(self) -> Drawn:

@@ -1,15 +1,17 @@
 """The selection as it lies on the disk: the ranked candidates, the flow, and who was left out."""
 
 import csv
+import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from pipelines import select
 from pipelines.chain import SELECT
+from pipelines.core.addresses import shown
 from pipelines.core.codec import canonical_json, digest, from_jsonable, to_jsonable
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Candidate, Pseudonyms
@@ -17,9 +19,11 @@ from pipelines.core.inclusion import study_number
 from pipelines.core.model import Sex
 from pipelines.core.settings import SelectSettings
 from pipelines.forgetting import forgotten
+from pipelines.io import audit
 from pipelines.io.ledger import Entry, Ledger, Outcome
+from pipelines.io.record_table import RecordTable, write_records
 from pipelines.io.workbook import Sheet, write_workbook
-from pipelines.io.workspace import Workspace, is_whole, seal, swap_in
+from pipelines.io.workspace import Workspace, is_whole, seal, sha256_of, swap_in
 from pipelines.peers.readings import open_readings, with_readings
 from pipelines.peers.ris import open_ris
 from pipelines.select import FlowStep, FramePlace, RowExcluded, Selection
@@ -29,8 +33,8 @@ from pipelines.versions import library_versions
 NAME = "selection"
 EXCLUDED, FRAME = "excluded.csv", "frame.csv"
 PLACE = ("rank", "study_number")
-WHOLE = ("row", "rank")
-"""The columns of whole numbers in both tables."""
+BEGINS, DRAWN, BLANKED = "select begins", "select", "select without what was withdrawn"
+"""What the audit trail calls it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +60,26 @@ def draw(
     return drawn, {**source.unreadable, **readings.unreadable}
 
 
-def ensure(workspace: Workspace, settings: SelectSettings, key: bytes) -> Drawn:
-    """The selection of these settings from this RIS: the one on the disk, or else a new draw."""
+def ensure(
+    workspace: Workspace, settings: SelectSettings, key: bytes, *, again: bool = False
+) -> Drawn:
+    """The selection of these settings from this RIS: the one on the disk, or else a new draw.
+
+    A database is asked once, and `again` only on request: what it holds changes every minute.
+    """
     folder = workspace.stage(SELECT, private=True)
     ledger = Ledger(folder / "ledger.jsonl")
     fingerprint = digest(SELECT, select.VERSION, settings_digest(settings), digest(key.hex()))
     entry = ledger.get(NAME)
-    if _holds(entry, fingerprint, folder / NAME):
+    if not again and _holds(entry, fingerprint, folder / NAME):
         return load(workspace)
+    asked = _asked(settings)
+    # The seed is fixed before the frame is known, and told after it: nobody can shop for one
+    audit.note(workspace.private, BEGINS, seed_sha256=_digest_of(settings.seed), **asked)
     selection, unreadable = draw(settings, Pseudonyms(key), workspace.private)
     selection = _blanked(selection, forgotten(workspace))
-    _record(workspace, ledger, fingerprint, (selection, unreadable))
+    told = asked | _told(settings, selection, unreadable)
+    _record(workspace, ledger, fingerprint, (selection, unreadable), what=DRAWN, told=told)
     return Drawn(
         candidates=selection.candidates,
         flow=selection.flow,
@@ -108,11 +121,12 @@ def blank(workspace: Workspace) -> bool:
     before = Selection(
         candidates=drawn.candidates,
         flow=drawn.flow,
-        excluded=_Rows(folder / NAME / EXCLUDED, RowExcluded),
-        frame=_Rows(folder / NAME / FRAME, FramePlace),
+        excluded=RecordTable(folder / NAME / EXCLUDED, RowExcluded),
+        frame=RecordTable(folder / NAME / FRAME, FramePlace),
     )
     after = _blanked(before, names)
-    _record(workspace, ledger, entry.fingerprint, (after, drawn.unreadable))
+    made = (after, drawn.unreadable)
+    _record(workspace, ledger, entry.fingerprint, made, what=BLANKED, told={})
     return True
 
 
@@ -159,10 +173,50 @@ def _nobody(candidate: Candidate) -> Candidate:
     )
 
 
+def _asked(settings: SelectSettings) -> dict[str, str]:
+    """What is asked of which RIS, without a password and without a word of the answer."""
+    ris = settings.ris
+    file = {"source_sha256": sha256_of(ris)} if isinstance(ris, Path) and ris.is_file() else {}
+    return {
+        "source": shown(ris) if isinstance(ris, str) else Path(ris or "").name,
+        "query_sha256": _digest_of(settings.query) if settings.query else "",
+        "settings_sha256": settings_digest(settings),
+        "rules": canonical_json(settings.rules),
+        **file,
+    }
+
+
+def _told(
+    settings: SelectSettings, selection: Selection, unreadable: Mapping[str, int]
+) -> dict[str, str]:
+    """What a draw has come to: how many, by which rule, and the seed."""
+    return {
+        "seed": settings.seed,
+        "studies": str(settings.studies),
+        "reserves": str(settings.reserves),
+        "quota": canonical_json(settings.quota),
+        "rows": str(selection.flow[0].remaining),
+        "drawn": str(len(selection.candidates)),
+        "excluded": canonical_json({step.rule: step.excluded for step in selection.flow[1:]}),
+        "unreadable": canonical_json(unreadable),
+        "version": library_versions()["mosmed"],
+    }
+
+
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _record(
-    workspace: Workspace, ledger: Ledger, fingerprint: str, made: tuple[Selection, dict[str, int]]
+    workspace: Workspace,
+    ledger: Ledger,
+    fingerprint: str,
+    made: tuple[Selection, dict[str, int]],
+    *,
+    what: str,
+    told: Mapping[str, str],
 ) -> None:
-    """Put a selection in its place, and then record it."""
+    """Tell the audit trail of a selection, put it in its place, and then record it."""
     selection, unreadable = made
     folder = workspace.stage(SELECT, private=True)
     part = workspace.temporary(folder, NAME)
@@ -170,6 +224,11 @@ def _record(
     part.mkdir(parents=True)
     _write(part, selection, unreadable)
     outputs = seal(part)
+    digests = {
+        "frame_sha256": sha256_of(part / FRAME),
+        "candidates_sha256": sha256_of(part / "candidates.json"),
+    }
+    audit.note(workspace.private, what, **told, **digests)
     swap_in(part, folder / NAME)
     ledger.append(
         Entry(
@@ -205,29 +264,6 @@ def _holds(entry: Entry | None, fingerprint: str, folder: Path) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The records of a table that was written by `_write_rows`, read each time they are asked."""
-
-    path: Path
-    kind: type[Any]
-
-    def __iter__(self) -> Iterator[Any]:
-        with self.path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                yield self.kind(
-                    **{name: int(row[name]) if name in WHOLE else row[name] for name in row}
-                )
-
-
-def _write_rows(path: Path, kind: type[Any], records: Iterable[Any]) -> None:
-    names = [field.name for field in fields(kind)]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        writer.writerows(map(attrgetter(*names), records))
-
-
 def _load(path: Path, kind: type[Any]) -> tuple[Any, ...]:
     return tuple(from_jsonable(kind, item) for item in json.loads(path.read_bytes()))
 
@@ -236,8 +272,8 @@ def _write(folder: Path, selection: Selection, unreadable: dict[str, int]) -> No
     (folder / "unreadable.json").write_text(canonical_json(unreadable), "utf-8")
     (folder / "candidates.json").write_text(canonical_json(selection.candidates), "utf-8")
     (folder / "flow.json").write_text(canonical_json(selection.flow), "utf-8")
-    _write_rows(folder / EXCLUDED, RowExcluded, selection.excluded)
-    _write_rows(folder / FRAME, FramePlace, sorted(selection.frame, key=attrgetter(*PLACE)))
+    write_records(folder / EXCLUDED, RowExcluded, selection.excluded)
+    write_records(folder / FRAME, FramePlace, sorted(selection.frame, key=attrgetter(*PLACE)))
     write_workbook(folder / "selection.xlsx", _sheets(selection))
 
 

@@ -1,0 +1,33 @@
+"""Records of one kind as a table of text, whose rows may be too many for memory."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTable(Generic[T]):
+    """The records that `write_records` wrote, read from the disk each time they are asked for."""
+
+    path: Path
+    kind: type[T]
+
+    def __iter__(self) -> Iterator[T]:
+        whole = {field.name for field in fields(self.kind) if field.type is int}  # type: ignore[arg-type]
+        with self.path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                yield self.kind(**{k: int(v) if k in whole else v for k, v in row.items()})
+
+
+def write_records(path: Path, kind: type[Any], records: Iterable[Any]) -> None:
+    """A table of records whose fields are text and whole numbers; what is not there is empty."""
+    names = [field.name for field in fields(kind)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(map(attrgetter(*names), records))
