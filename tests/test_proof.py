@@ -17,6 +17,7 @@ from pipelines.core.needles import BLOCK_BYTES, Needles
 from pipelines.core.settings import RegistrySettings
 from pipelines.core.traces import Traces, traces_of
 from pipelines.io.nifti import write_volume
+from pipelines.io.pdf import Document, pdf_bytes
 from pipelines.io.workbook import Sheet, write_workbook
 from pipelines.proof import Sought, _found_in_an_empty_dataset, prove, refuse
 from tests.workspaces import contents, make_workspace, mosmed, mosmed_json
@@ -79,10 +80,17 @@ CARRIERS = {
         png((b"zTXt", b"c\0\0" + zlib.compress(NAME.encode())))),
     "pdf stream": lambda p: (p / "a.pdf").write_bytes(
         b"%PDF-1.4\n1 0 obj stream\n" + zlib.compress(b"[(7712)-20(0345)] TJ") + b"\nendstream"),
+    "pdf page": lambda p: (p / "a.pdf").write_bytes(document(f"Для {NAME} и {NUMBER}")),
+    "pdf title": lambda p: (p / "a.pdf").write_bytes(document("# Набор", title=NAME)),
     "utf-16 in an unknown kind": lambda p: (p / "a.bin").write_bytes(
         b"\0\1\2" + NAME.encode("utf-16-le")),
     "behind a megabyte": lambda p: (p / "a.bin").write_bytes(bytes(BLOCK_BYTES - 3) + UID.encode()),
 }  # fmt: skip
+
+
+def document(markdown, title="Набор"):
+    texts = {"markdown": markdown, "title": title, "author": "", "language": "ru", "footer": ""}
+    return pdf_bytes(Document(**texts, page=lambda number, pages: f"{number}/{pages}"))
 
 
 def extension(head):
@@ -108,8 +116,18 @@ def test_a_value_is_found_in_whatever_it_is_packed(carrier, tmp_path):
         lambda p: p.write_bytes(b"PK\x03\x04 broken"),
         lambda p: p.symlink_to("/etc/hostname"),
         lambda p: p.write_bytes(b"%PDF-1.4 /Encrypt"),
+        lambda p: p.write_bytes(b"%PDF-1.4 nothing of a document"),
     ],
-    ids=["gzip time", "gzip name", "behind voxels", "cut off", "broken zip", "link", "encrypted"],
+    ids=[
+        "gzip time",
+        "gzip name",
+        "behind voxels",
+        "cut off",
+        "broken zip",
+        "link",
+        "encrypted",
+        "broken PDF",
+    ],
 )
 def test_what_cannot_be_looked_into_is_not_proven(spoil, tmp_path):
     spoil(tmp_path / "a.nii.gz")

@@ -22,6 +22,9 @@ _NAME = re.compile(_LETTERS + rb"{2,32}\^" + _LETTERS + rb"{2,32}")
 _UID = re.compile(rb"(?<![\d.])[0-2](?:\.(?:0|[1-9]\d{0,38})){5,}(?![\d.]*\d)")
 _OWN_UID = re.compile(rb"2\.25\.\d+|1\.2\.840\.10008\.[\d.]+")
 _SHORTEST_UID = 18
+_CHANCELESS_NAME = 10
+"""So many bytes of a name are not in a font or in packed bytes by chance; text needs fewer."""
+
 _PATH = re.compile(
     rb"/(?:home|Users)/[\w.-]+/|[A-Za-z]:\\\\?(?:Users|Documents and Settings)\\|file:///\w"
     rb"|(?<![\\\w])\\\\[\w.-]+\\[\w$.-]+\\",
@@ -56,7 +59,6 @@ _MADE = re.compile(
 _CONNECTION = re.compile(rb"<connections[\s>]|<externalLink[\s>]|<webPr[\s>]|<textPr[\s>]")
 
 _PATTERNS = (
-    ("NAME_OF_PERSON", _NAME),
     ("LOCAL_PATH", _PATH),
     ("IDENTITY_LABEL", _FIELD),
     ("IDENTITY_LABEL", _LABEL),
@@ -76,7 +78,22 @@ def leaks_in(content: bytes) -> Iterator[str]:
     found = {code: None for code, pattern in _PATTERNS if pattern.search(content)}
     if has_foreign_uid(content):
         found["FOREIGN_UID"] = None
+    if _has_name(content):
+        found["NAME_OF_PERSON"] = None
     yield from found
+
+
+def _has_name(content: bytes) -> bool:
+    shortest = 0 if _is_text(content) else _CHANCELESS_NAME
+    return any(len(match[0]) >= shortest for match in _NAME.finditer(content))
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in content
 
 
 def has_foreign_uid(content: bytes) -> bool:

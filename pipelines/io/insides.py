@@ -274,15 +274,26 @@ def _png_parts(content: bytes) -> Iterator[Part]:
 
 
 def _pdf_parts(content: bytes) -> Iterator[Part]:
-    """The document as it lies, and its streams inflated, with the text put together again."""
+    """What the document says to a reader, then its bytes: those of its streams unpacked.
+
+    In fonts and pictures text stands by chance, so that streams count as numbers wherever a reader
+    has found the words.
+    """
+    from pipelines.io.pdf_text import BrokenPdfError, pdf_texts, unpacked  # most trees have no PDF
+
     if b"/Encrypt" in content:
         raise UnreadableError("it is encrypted")
-    yield from _pdf_texts("document", content)
+    yield from _pdf_texts("document", _STREAM.sub(b"", content))
+    broken = ""
+    try:
+        yield from (_part(place, text) for place, text in pdf_texts(content))
+    except BrokenPdfError as error:
+        broken = str(error)
     for match in _STREAM.finditer(content):
-        data = match[1]
-        if data[:1] == b"\x78":
-            data = zlib.decompressobj().decompress(data, PART_LIMIT_BYTES)
-        yield from _pdf_texts("stream", data)
+        for part in _pdf_texts("stream", unpacked(match[1], PART_LIMIT_BYTES)):
+            yield Part(part.place, part.content, is_numbers=not broken)
+    if broken:
+        raise UnreadableError(broken)
 
 
 def _pdf_texts(place: str, content: bytes) -> Iterator[Part]:
