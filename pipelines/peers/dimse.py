@@ -139,7 +139,7 @@ class DimseNode:
                 return False
             for request in requests:
                 statuses = association.send_c_get(_wanted(request), GET)
-                _judge(_last(statuses), intake, "C-GET")
+                _judge(_last(statuses, intake), "C-GET")
         return True
 
     def _move(self, requests: Sequence[Request], inbox: Inbox) -> None:
@@ -159,7 +159,7 @@ class DimseNode:
                 )
             for request in requests:
                 statuses = association.send_c_move(_wanted(request), receiver.ae_title, MOVE)
-                _judge(_last(statuses), intake, "C-MOVE")
+                _judge(_last(statuses, intake), "C-MOVE")
 
     def offers(self) -> list[tuple[str, bool, str]]:
         """Whether it sends by C-GET and C-MOVE, and which of them will be used."""
@@ -200,18 +200,21 @@ def _wanted(request: Request) -> Any:
     return identifier("IMAGE" if request.sop_instance_uids else "SERIES", keys, ())
 
 
-def _last(statuses: Any) -> int | None:
-    """The status an operation ended with; None where it did not end. It is read to its end."""
+def _last(statuses: Any, intake: Intake) -> int | None:
+    """The status an operation ended with; None where it did not end. It is read to its end.
+
+    Raises OSError as soon as an object could not be written to the disk.
+    """
     status = None
     for answer, _ in statuses:
         status = getattr(answer, "Status", None)
+        if intake.error is not None:
+            raise intake.error
     return status
 
 
-def _judge(status: int | None, intake: Intake, operation: str) -> None:
+def _judge(status: int | None, operation: str) -> None:
     """Raise what an operation's end means; what has come is judged by the inbox, not by this."""
-    if intake.error is not None:
-        raise intake.error
     if status is None:
         raise Passing(f"the line broke in a {operation}", is_down=True)
     if status == DESTINATION_UNKNOWN:

@@ -40,7 +40,6 @@ class Intake:
             )
         except OSError as error:
             self.error = error
-            event.assoc.abort()
             return OUT_OF_RESOURCES
         return TAKEN if is_taken else NOT_WANTED
 
