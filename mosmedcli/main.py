@@ -1,5 +1,6 @@
 """The command group, and the one place where an error becomes a message and an exit status."""
 
+import os
 import sys
 import tempfile
 import traceback
@@ -12,6 +13,10 @@ from mosmedcli import dataset, privacy, readings, stages
 from pipelines.core.errors import MosmedError
 
 EXIT_INTERRUPTED = 130
+
+# Nothing here is linear algebra: the threads of the library cost more than all else at the start
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 
 class Boundary(click.Group):

@@ -15,6 +15,7 @@ from mosmedcli.options import (
     session_options,
     setting,
 )
+from pipelines.core.errors import SettingsError
 
 
 def folder_arguments(command: F) -> F:
@@ -26,6 +27,31 @@ def folder_arguments(command: F) -> F:
     ):
         command = decorate(command)
     return command
+
+
+def thinning_options(command: F) -> F:
+    """Which slices are kept."""
+    for decorate in (
+        setting("--by", "thin.by", type=click.Choice(["instance", "position"])),
+        setting("--offset", "thin.offset", type=click.IntRange(min=0)),
+        setting("--every", "thin.every", type=click.IntRange(min=1)),
+    ):
+        command = decorate(command)
+    return command
+
+
+def refuse_idle_thinning(session: Session, *, is_short: bool, is_plain: bool) -> None:
+    """Raise SettingsError for --thin in a workspace, or for its options without it."""
+    if is_short and not is_plain:
+        raise SettingsError(
+            "--thin is for plain folders",
+            hint="In a workspace use `mosmed run --thin-early`, or thin_early under [export].",
+        )
+    if not is_short and any(name.startswith("thin.") for name in session.flags):
+        raise SettingsError(
+            "--every, --offset and --by say which slices are kept, but all are",
+            hint="Add --thin, or run `mosmed thin` afterwards.",
+        )
 
 
 @click.command()
@@ -121,28 +147,42 @@ def anonymize(
 @folder_arguments
 @setting("--minimum-slices", "convert.minimum_slices", type=click.IntRange(min=1))
 @setting("--allow-lossy", "convert.allow_lossy", is_flag=True)
+@setting("--padding-hu", "convert.padding_hu", type=click.IntRange(-32768, 32767))
+@setting("--clip-hu", "convert.clip_hu", is_flag=True)
+@setting("--verify", "convert.verify", type=click.Choice(["header", "readers"]))
+@click.option("--thin", "is_short", is_flag=True, help="Thin as well, without decoding the rest.")
+@thinning_options
 @session_options
 def convert(
-    session: Session, in_folder: Path | None, out_folder: Path | None, *, overwrite: bool
+    session: Session,
+    in_folder: Path | None,
+    out_folder: Path | None,
+    *,
+    overwrite: bool,
+    is_short: bool,
 ) -> None:
     """Convert the series to NIfTI volumes in HU.
 
     What is not one evenly stepped volume is refused with a code that names the fault; no voxel
-    is ever interpolated or guessed.
+    is ever interpolated or guessed. With --thin the slices that thinning drops are not decoded,
+    and the files are those of `mosmed thin`; in a workspace, set thin_early under [export].
 
     \b
     Examples:
       mosmed convert -w lungs
       mosmed convert /data/anonymous /data/nifti
+      mosmed convert /data/anonymous /data/thinned --thin --every 10
     """
-    _run_either(session, "convert", (in_folder, out_folder), overwrite=overwrite)
+    refuse_idle_thinning(session, is_short=is_short, is_plain=in_folder is not None)
+    _run_either(
+        session, "convert", (in_folder, out_folder), overwrite=overwrite, thin_early=is_short
+    )
 
 
 @click.command()
 @folder_arguments
-@setting("--every", "thin.every", type=click.IntRange(min=1))
-@setting("--offset", "thin.offset", type=click.IntRange(min=0))
-@setting("--by", "thin.by", type=click.Choice(["instance", "position"]))
+@thinning_options
+@setting("--verify", "thin.verify", type=click.Choice(["header", "readers"]))
 @session_options
 def thin(
     session: Session, in_folder: Path | None, out_folder: Path | None, *, overwrite: bool
@@ -197,7 +237,12 @@ def _run_stage(session: Session, stage: str) -> None:
 
 
 def _run_either(
-    session: Session, stage: str, pair: tuple[Path | None, Path | None], *, overwrite: bool
+    session: Session,
+    stage: str,
+    pair: tuple[Path | None, Path | None],
+    *,
+    overwrite: bool,
+    thin_early: bool = False,
 ) -> None:
     in_folder, out_folder = pair
     if in_folder is None or out_folder is None:
@@ -214,9 +259,9 @@ def _run_either(
         return
     with make_progress() as progress:
         report = run_folder(
-            folder_stage(stage),
+            folder_stage(stage, thin_early=thin_early),
             (in_folder, out_folder),
-            getattr(session.defaults(), stage),
+            session.defaults(),
             jobs=session.jobs,
             overwrite=overwrite,
             ended=progress.of_folder(stage),

@@ -18,6 +18,7 @@ from pipelines.core.grids import (
     Mask,
     Volume,
     affine_of_slices,
+    as_stored,
     slices_on_grid,
     spacing_of,
 )
@@ -30,22 +31,25 @@ from pipelines.core.model import (
     Fusion,
     MaskAgreement,
     Sex,
+    Verify,
     passed_on,
 )
 from pipelines.core.settings import ConvertSettings
-from pipelines.core.survey import counted, survey
+from pipelines.core.survey import Survey, counted, survey
 from pipelines.io.acquisition import read_acquisition
 from pipelines.io.fusion import fuse
 from pipelines.io.headers import InstanceHeader, read_header
-from pipelines.io.nifti import check_readers, read_mask, write_mask, write_volume
+from pipelines.io.nifti import read_mask, write_mask, write_volume
 from pipelines.io.packing import PUBLISHED_LEVEL, SCRATCH_LEVEL
-from pipelines.io.pixels import decode
+from pipelines.io.pixels import Rescue, decode, refuse_by_header
+from pipelines.io.read_back import check_readers
 from pipelines.io.series_files import Kind, SeriesItem, find_series, glance, tell
 from pipelines.io.sidecar import Sidecar, kernel_name, sidecar_content, write_sidecar
 
 VERSION: int = 3
 
-VOLUME_NAME, SIDECAR_NAME, MASK_NAME = "volume.nii.gz", "volume.json", "mask.nii.gz"
+VOLUME_NAME, SIDECAR_NAME, MASK_NAME = "volume.nii", "volume.json", "mask.nii.gz"
+"""The volume is not packed: whoever thins it reads but the slices that are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,7 +68,7 @@ def work(
     """Write the volume of one study, its sidecar and its mask into `folder`."""
     conversion = convert([read_header(path) for path in source.glob("*.dcm")], settings)
     if conversion is None:
-        return _only_localizers(deidentified.public_id)
+        return only_localizers(deidentified.public_id)
     volume, decisions = conversion.volume, conversion.decisions
     agreements: tuple[MaskAgreement, ...] = ()
     if deidentified.masks:
@@ -72,8 +76,9 @@ def work(
         mask, agreements, told = one_mask(read, volume, settings.fusion)
         write_mask(folder / MASK_NAME, mask, gzip_level=SCRATCH_LEVEL)
         decisions += told
-    write_volume(folder / VOLUME_NAME, volume, gzip_level=SCRATCH_LEVEL)
-    check_readers(folder / VOLUME_NAME, volume, voxels=False)
+    write_volume(folder / VOLUME_NAME, volume, gzip_level=None)
+    if settings.verify is Verify.READERS:
+        check_readers(folder / VOLUME_NAME, volume)
     write_sidecar(folder / SIDECAR_NAME, sidecar_content(conversion.sidecar))
     return Converted(
         **{**passed_on(deidentified), "mask_agreements": agreements},
@@ -97,22 +102,18 @@ def work_plain(item: FolderItem, settings: ConvertSettings, folder: Path) -> Con
 
     Files that are no CT are excluded; what claims to be DICOM and is not readable fails.
     """
-    held = item.glances if isinstance(item, SeriesItem) else ()
-    glances = held or [glance(path) for path in item.files]
-    unreadable = [each for each in glances if each.kind is Kind.UNREADABLE]
-    if unreadable:
-        raise DicomError("UNREADABLE_DICOM", tell(unreadable))
-    if any(each.kind is Kind.OTHER for each in glances):
-        reason = f"{len(glances)} files: {tell(glances)}"
-        return Excluded(public_id=item.name, rule="not_ct", reason=reason)
-    conversion = convert([each.header or read_header(each.path) for each in glances], settings)
+    headers = headers_of(item)
+    if isinstance(headers, Excluded):
+        return headers
+    conversion = convert(headers, settings)
     if conversion is None:
-        return _only_localizers(item.name)
+        return only_localizers(item.name)
     names = f"{item.name}.nii.gz", f"{item.name}.json"
     volume_path, sidecar_path = (folder / name for name in names)
     volume_path.parent.mkdir(parents=True, exist_ok=True)
     write_volume(volume_path, conversion.volume, gzip_level=PUBLISHED_LEVEL)
-    check_readers(volume_path, conversion.volume, voxels=False)
+    if settings.verify is Verify.READERS:
+        check_readers(volume_path, conversion.volume)
     write_sidecar(sidecar_path, sidecar_content(conversion.sidecar))
     return Converted(
         public_id=item.name,
@@ -128,28 +129,81 @@ def work_plain(item: FolderItem, settings: ConvertSettings, folder: Path) -> Con
     )
 
 
+def headers_of(item: FolderItem) -> Sequence[InstanceHeader] | Excluded:
+    """The headers of the files of an item that `find` has found; Excluded if they are no CT.
+
+    What was read when it was found is not read again. Raises DicomError.
+    """
+    held = item.glances if isinstance(item, SeriesItem) else ()
+    glances = held or [glance(path) for path in item.files]
+    unreadable = [each for each in glances if each.kind is Kind.UNREADABLE]
+    if unreadable:
+        raise DicomError("UNREADABLE_DICOM", tell(unreadable))
+    if any(each.kind is Kind.OTHER for each in glances):
+        reason = f"{len(glances)} files: {tell(glances)}"
+        return Excluded(public_id=item.name, rule="not_ct", reason=reason)
+    return [each.header or read_header(each.path) for each in glances]
+
+
 def convert(headers: Sequence[InstanceHeader], settings: ConvertSettings) -> Conversion | None:
     """The volume of the one series that the headers are of; None if all of them are localizers.
 
     Raises DicomError or GeometryError; the order of the headers does not matter.
     """
-    found = survey(headers, minimum_slices=settings.minimum_slices, is_same=has_same_pixels)
+    found = survey_of(headers, settings)
     if found is None:
         return None
-    volume, lossy_slices = _read_voxels(found.slices, found.stack, settings)
+    volume, decisions = read_slices(found, range(len(found.slices)), settings)
     return Conversion(
         volume=volume,
         lowest_slice=found.slices[0].path,
         sidecar=_sidecar(found.slices, found.stack),
-        decisions=(
-            *found.decisions,
-            *counted("lossy_slices", lossy_slices, "accepted by allow_lossy"),
-            _told(volume, found.stack),
-        ),
+        decisions=(*found.decisions, *decisions, _told(volume, found.stack)),
     )
 
 
-def has_same_pixels(one: InstanceHeader, other: InstanceHeader) -> bool:
+def survey_of(
+    headers: Sequence[InstanceHeader], settings: ConvertSettings
+) -> Survey[InstanceHeader] | None:
+    """The one even stack of the headers, every slice of which is whole and may be used.
+
+    None if all of them are localizers. Raises DicomError or GeometryError.
+    """
+    found = survey(headers, minimum_slices=settings.minimum_slices, is_same=_has_same_pixels)
+    if found is not None:
+        for header in found.slices:
+            refuse_by_header(header, allow_lossy=settings.allow_lossy)
+    return found
+
+
+def read_slices(
+    found: Survey[InstanceHeader], ks: Sequence[int], settings: ConvertSettings, *, every: int = 1
+) -> tuple[Volume, tuple[Decision, ...]]:
+    """The volume of the slices `ks` of a stack, which are `every` slices apart.
+
+    Its one copy of the voxels lies in memory as it will lie in the file. Also what was done to
+    them. Raises DicomError.
+    """
+    stack = found.stack
+    columns, rows, _ = stack.shape_ijk
+    voxels_kji = np.empty((len(ks), rows, columns), dtype=np.int16)
+    rescue = Rescue(padding_hu=settings.padding_hu, clip=settings.clip_hu)
+    lossy = padded = clipped = 0
+    for place, k in enumerate(ks):
+        decoded = decode(found.slices[k], allow_lossy=settings.allow_lossy, rescue=rescue)
+        voxels_kji[place] = stack.storage.apply_slice(decoded.voxels_hu)
+        lossy += decoded.is_lossy
+        padded += decoded.padded
+        clipped += decoded.clipped
+    affine_ras = affine_of_slices(as_stored(stack.affine_ras), ks, every=every)
+    return Volume(voxels_hu=voxels_kji.T, affine_ras=affine_ras), (
+        *counted("lossy_slices", lossy, "accepted by allow_lossy"),
+        *counted("padding_voxels", padded, f"set to {settings.padding_hu} HU by padding_hu"),
+        *counted("clipped_voxels", clipped, "beyond 16 bits, clipped by clip_hu"),
+    )
+
+
+def _has_same_pixels(one: InstanceHeader, other: InstanceHeader) -> bool:
     """Whether two slices hold the same Hounsfield units."""
     first, second = (decode(header, allow_lossy=True) for header in (one, other))
     return np.array_equal(first.voxels_hu, second.voxels_hu)
@@ -206,28 +260,13 @@ def place_mask(mask: Mask, volume: Volume) -> tuple[Mask, Decision]:
     return Mask(marked=mask.marked, affine_ras=affine_ras), decision
 
 
-def _only_localizers(public_id: str) -> Excluded:
+def only_localizers(public_id: str) -> Excluded:
+    """What becomes of a series without any slice of a volume."""
     return Excluded(
         public_id=public_id,
         rule="localizer",
         reason="the series holds nothing but localizers",
     )
-
-
-def _read_voxels(
-    ordered: Sequence[InstanceHeader], stack: Stack, settings: ConvertSettings
-) -> tuple[Volume, int]:
-    """The volume, and how many of its slices were compressed with loss.
-
-    The one copy of the voxels lies in memory as it will lie in the file.
-    """
-    voxels_kji = np.empty(stack.shape_ijk[::-1], dtype=np.int16)
-    lossy_slices = 0
-    for k, header in enumerate(ordered):
-        decoded = decode(header, allow_lossy=settings.allow_lossy)
-        voxels_kji[k] = stack.storage.apply_slice(decoded.voxels_hu)
-        lossy_slices += decoded.is_lossy
-    return Volume(voxels_hu=voxels_kji.T, affine_ras=stack.affine_ras), lossy_slices
 
 
 def _sidecar(ordered: Sequence[InstanceHeader], stack: Stack) -> Sidecar:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Excluded, Failed, FolderItem
+from pipelines.core.settings import Settings
 from pipelines.io.workspace import scratch_in, sha256_of, sync_all, sync_folder
 from pipelines.runner import Result, Task, Workers, start_processes
 
@@ -19,19 +21,28 @@ class FolderStage:
     name: str
     find: Callable[[Path], tuple[FolderItem, ...]]
     work: Callable[..., Any]
+    settings_of: Callable[[Settings], Any]
 
 
-def folder_stage(name: str) -> FolderStage:
-    """The stage of that name; no other stage, nor the libraries it needs, is loaded."""
+def folder_stage(name: str, *, thin_early: bool = False) -> FolderStage:
+    """The stage of that name; no other stage, nor the libraries it needs, is loaded.
+
+    `convert` may thin as well, which is quicker than to thin afterwards.
+    """
     stage: Any
+    settings_of: Callable[[Settings], Any] = attrgetter(name)
     match name:
         case "anonymize":
             from pipelines import anonymize as stage
+        case "convert" if thin_early:
+            from pipelines import short_way as stage
+
+            settings_of = stage.settings_of
         case "convert":
             from pipelines import convert as stage
         case _:
             from pipelines import thin as stage
-    return FolderStage(name=name, find=stage.find, work=stage.work_plain)
+    return FolderStage(name=name, find=stage.find, work=stage.work_plain, settings_of=settings_of)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +67,7 @@ class FolderReport:
 def run_folder(
     stage: FolderStage,
     folders: tuple[Path, Path],
-    settings: Any,
+    settings: Settings,
     *,
     jobs: int,
     overwrite: bool,
@@ -80,7 +91,7 @@ def run_folder(
             item.name: Task(
                 public_id=item.name,
                 work=stage.work,
-                arguments=(item, settings),
+                arguments=(item, stage.settings_of(settings)),
                 folder=scratch / str(number),
                 is_sealed=False,
             )
@@ -98,7 +109,7 @@ def _workers(stage: FolderStage, jobs: int, items: int, scratch: Path) -> Worker
 
     What they load first is this stage alone.
     """
-    start = partial(start_processes, presence=scratch, preload=f"pipelines.{stage.name}")
+    start = partial(start_processes, presence=scratch, preload=stage.work.__module__)
     return Workers(max(min(jobs, items), 1), start=start)
 
 

@@ -6,7 +6,10 @@ step along k grows, and its origin moves to the first kept slice.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +20,7 @@ from pipelines.core.grids import (
     Volume,
     affine_of_slices,
     las_storage,
+    positions_of,
     slices_on_grid,
     spacing_of,
 )
@@ -29,15 +33,17 @@ from pipelines.core.model import (
     Sex,
     ThinBy,
     Thinned,
+    Verify,
     passed_on,
 )
 from pipelines.core.pictures import preview_of
 from pipelines.core.settings import ThinSettings
 from pipelines.core.thinning import Kept, choose_slices
 from pipelines.io.burned_in import has_text
-from pipelines.io.nifti import check_readers, read_mask, read_volume, write_mask, write_volume
+from pipelines.io.nifti import read_mask, read_volume, write_volume
 from pipelines.io.packing import PUBLISHED_LEVEL
 from pipelines.io.previews import write_preview
+from pipelines.io.read_back import check_readers
 from pipelines.io.sidecar import read_instance_numbers, write_sidecar
 from pipelines.io.volume_files import VolumeFiles, files_of, find_volumes
 
@@ -58,12 +64,14 @@ def work(
     kept = choose_slices(numbers, settings)
     thinned = thin(volume, kept.ks, every=settings.every)
     decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned))
-    _publish_volume(folder / VOLUME_NAME, thinned)
+    _publish_volume(folder / VOLUME_NAME, thinned, settings.verify)
     mask: Mask | None = None
     lesions: Lesions | None = None
     if converted.mask is not None:
         drawn = read_mask(source / converted.mask)
-        mask, told = _publish_mask(folder / MASK_NAME, drawn, volume, kept, thinned)
+        mask, told = _publish_mask(
+            folder / MASK_NAME, drawn, volume, kept, thinned, settings.verify
+        )
         lesions = measure(thinned, mask)
         decisions += (told, *judge(lesions, converted.category, settings))
     preview = preview_of(thinned, mask)
@@ -75,8 +83,7 @@ def work(
         mask=MASK_NAME if converted.mask is not None else None,
         shape_ijk=thinned.shape_ijk,
         spacing_ijk_mm=spacing_of(thinned.affine_ras),
-        instance_numbers=kept.numbers,
-        slices_before=slices,
+        **_slices(thinned, kept),
         marked_voxels=lesions.voxels if lesions else None,
         mask_mean_hu=lesions.mean_hu if lesions else None,
         lesion_share_percent=lesions.share_percent if lesions else None,
@@ -101,37 +108,64 @@ def work_plain(item: FolderItem, settings: ThinSettings, folder: Path) -> Thinne
     numbers = _plain_numbers(files, slices, settings, was_las=was_las)
     kept = choose_slices(numbers, settings)
     thinned = thin(volume, kept.ks, every=settings.every)
-    names = f"{item.name}.nii.gz", f"{item.name}_mask.nii.gz", f"{item.name}.json"
+    thinned = thin(volume, kept.ks, every=settings.every)
+    record = leave(folder, item.name, thinned, kept, settings)
+    if files.mask is None:
+        return record
+    name = f"{item.name}_mask.nii.gz"
+    mask = read_mask(files.mask)
+    result, decision = _publish_mask(folder / name, mask, volume, kept, thinned, settings.verify)
+    return replace(
+        record,
+        mask=name,
+        decisions=(*record.decisions, decision),
+        marked_voxels=int(np.count_nonzero(result.marked)),
+    )
+
+
+def leave(folder: Path, name: str, thinned: Volume, kept: Kept, settings: ThinSettings) -> Thinned:
+    """Write `folder/<name>.nii.gz` and its `.json`, once every slice of it has been looked at.
+
+    Raises PrivacyError BURNED_IN_TEXT.
+    """
+    names = f"{name}.nii.gz", f"{name}.json"
     (folder / names[0]).parent.mkdir(parents=True, exist_ok=True)
-    decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned))
-    _publish_volume(folder / names[0], thinned)
-    marked_voxels = None
-    if files.mask is not None:
-        mask = read_mask(files.mask)
-        result, decision = _publish_mask(folder / names[1], mask, volume, kept, thinned)
-        decisions += (decision,)
-        marked_voxels = int(np.count_nonzero(result.marked))
-    write_sidecar(folder / names[2], _plain_sidecar(numbers, kept, settings))
-    return Thinned(
-        public_id=item.name,
+    looked_at = look_at(thinned)
+    _publish_volume(folder / names[0], thinned, settings.verify)
+    record = Thinned(
+        public_id=name,
         category=None,
         patient_age_years=None,
         patient_sex=Sex.OTHER,
-        decisions=decisions,
+        decisions=(kept.decision, looked_at),
         volume=names[0],
-        mask=names[1] if files.mask is not None else None,
+        mask=None,
         shape_ijk=thinned.shape_ijk,
         spacing_ijk_mm=spacing_of(thinned.affine_ras),
-        instance_numbers=kept.numbers,
-        slices_before=slices,
-        marked_voxels=marked_voxels,
+        **_slices(thinned, kept),
     )
+    write_sidecar(folder / names[1], _plain_sidecar(record, kept, settings))
+    return record
+
+
+def _slices(thinned: Volume, kept: Kept) -> dict[str, Any]:
+    """What a record says of the slices that are kept: which of how many they are, and where."""
+    voxels_kji = thinned.voxels_hu.T
+    return {
+        "instance_numbers": kept.numbers,
+        "slices_before": len(kept.all_numbers),
+        "positions_mm": positions_of(thinned.affine_ras, len(kept.ks)),
+        "slices_sha256": tuple(
+            sha256(np.ascontiguousarray(plane, dtype="<i2").data).hexdigest()
+            for plane in voxels_kji
+        ),
+    }
 
 
 def thin(volume: Volume, ks: Sequence[int], *, every: int) -> Volume:
     """The slices `ks` of a volume, which are `every` slices apart."""
     return Volume(
-        voxels_hu=volume.voxels_hu[:, :, ks],
+        voxels_hu=volume.voxels_hu.T[list(ks)].T,
         affine_ras=affine_of_slices(volume.affine_ras, ks, every=every),
     )
 
@@ -168,20 +202,19 @@ def thin_mask(mask: Mask, volume: Volume, ks: Sequence[int], thinned: Volume) ->
     return Mask(marked=mask.marked, affine_ras=thinned.affine_ras)
 
 
-def _publish_volume(path: Path, thinned: Volume) -> None:
+def _publish_volume(path: Path, thinned: Volume, verify: Verify) -> None:
     write_volume(path, thinned, gzip_level=PUBLISHED_LEVEL)
-    check_readers(path, thinned)
+    if verify is Verify.READERS:
+        check_readers(path, thinned)
 
 
 def _publish_mask(
-    path: Path, mask: Mask, volume: Volume, kept: Kept, thinned: Volume
+    path: Path, mask: Mask, volume: Volume, kept: Kept, thinned: Volume, verify: Verify
 ) -> tuple[Mask, Decision]:
     """Write the thinned mask and give it; what thinning does to it is told."""
     result = thin_mask(mask, volume, kept.ks, thinned)
-    write_mask(path, result, gzip_level=PUBLISHED_LEVEL)
-    check_readers(
-        path, Volume(voxels_hu=result.marked.astype(np.int16), affine_ras=result.affine_ras)
-    )
+    marked = Volume(voxels_hu=result.marked.astype(np.int16), affine_ras=result.affine_ras)
+    _publish_volume(path, marked, verify)
     before, after = int(np.count_nonzero(mask.marked)), int(np.count_nonzero(result.marked))
     outcome = "lost all its voxels by thinning" if before and not after else "thinned"
     value = f"{before} voxels on {mask.marked.shape[2]} slices, {after} on {len(kept.ks)}"
@@ -201,24 +234,29 @@ def _plain_numbers(
     files: VolumeFiles, slices: int, settings: ThinSettings, *, was_las: bool
 ) -> tuple[int | None, ...]:
     """The instance numbers of a volume on its own; by position it needs none."""
-    if settings.by is ThinBy.POSITION:
+    is_needed = settings.by is ThinBy.INSTANCE
+    if files.sidecar is None or not was_las:
+        if not is_needed:
+            return (None,) * slices
+        why = "has no .json beside it"
+        if files.sidecar is not None:
+            why = "is not stored as mosmed stores volumes (LAS)"
+        raise ItemError("NO_INSTANCE_NUMBERS", f"{files.volume.name} {why}")
+    try:
+        return read_instance_numbers(files.sidecar, slices)
+    except ItemError:
+        if is_needed:
+            raise
         return (None,) * slices
-    if files.sidecar is None:
-        message = f"{files.volume.name} has no .json beside it"
-        raise ItemError("NO_INSTANCE_NUMBERS", message)
-    if not was_las:
-        message = f"{files.volume.name} is not stored as mosmed stores volumes (LAS)"
-        raise ItemError("NO_INSTANCE_NUMBERS", message)
-    return read_instance_numbers(files.sidecar, slices)
 
 
-def _plain_sidecar(
-    numbers: Sequence[int | None], kept: Kept, settings: ThinSettings
-) -> dict[str, object]:
-    """What is said beside a thinned volume: which of how many slices it holds."""
+def _plain_sidecar(record: Thinned, kept: Kept, settings: ThinSettings) -> dict[str, object]:
+    """What is said beside a thinned volume: which of how many slices it holds, and where."""
     return {
-        "instance_numbers": [numbers[k] for k in kept.ks],
+        "instance_numbers": [kept.all_numbers[k] for k in kept.ks],
         "kept_ranks": [k + 1 for k in kept.ks],
-        "slices_before": len(numbers),
+        "positions_mm": list(record.positions_mm),
+        "slices_before": record.slices_before,
+        "slices_sha256": list(record.slices_sha256),
         "thinned_every": settings.every,
     }

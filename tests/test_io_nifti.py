@@ -15,16 +15,15 @@ from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_allclose
 
 from pipelines.core.errors import ItemError
-from pipelines.core.grids import Mask, Volume, las_storage
+from pipelines.core.grids import Mask, Volume, as_stored, las_storage
 from pipelines.io import nifti
 from pipelines.io.nifti import (
-    as_stored,
-    check_readers,
     read_mask,
     read_volume,
     write_mask,
     write_volume,
 )
+from pipelines.io.read_back import check_readers
 
 LAS_8MM = np.array([[-0.782, 0, 0, 200.1], [0, 0.782, 0, -180.2], [0, 0, 8, -1225], [0, 0, 0, 1.0]])
 
@@ -149,7 +148,7 @@ def test_the_two_readers_catch_a_volume_that_is_not_what_was_meant(tmp_path):
     # qform moved by 1 mm against sform: readers that prefer the other would see another place
     patched(path, 268, struct.pack("<f", 201.1))
     with pytest.raises(ItemError):
-        check_readers(path, meant, voxels=False)
+        check_readers(path, meant)
 
 
 # --- files made by others

@@ -20,7 +20,7 @@ from pipelines.core.errors import DicomError
 from pipelines.core.slices import PixelFormat
 from pipelines.io import tolerant_header
 from pipelines.io.headers import read_header
-from pipelines.io.pixels import decode, to_hu
+from pipelines.io.pixels import Rescue, decode, to_hu
 from pipelines.phantom.instances import write_series
 from pipelines.phantom.spec import SeriesSpec, Syntax
 
@@ -159,7 +159,7 @@ def test_rescaling_is_exact_or_refused(stored, is_signed, slope, intercept):
     exact = [Fraction(slope) * value + Fraction(intercept) for value in values.tolist()]
 
     if all(hu.denominator == 1 and -32768 <= hu <= 32767 for hu in exact):
-        assert to_hu(values, pixels).tolist() == exact
+        assert to_hu(values, pixels)[0].tolist() == exact
     else:
         with pytest.raises(OverflowError):
             to_hu(values, pixels)
@@ -421,3 +421,62 @@ def test_a_frame_in_several_fragments_is_joined(tmp_path):
     dataset.save_as(path)
 
     assert np.array_equal(decode(read_header(path)).voxels_hu, noise_hu()[0])
+
+
+# --- what may be asked for
+
+
+@given(
+    stored=st.lists(st.integers(0, 65535), min_size=2, max_size=30),
+    low=st.integers(0, 65535),
+    width=st.integers(0, 2000),
+    slope=st.sampled_from(["1", "2"]),
+)
+def test_padding_is_set_and_everything_else_keeps_its_hounsfield_units(stored, low, width, slope):
+    values = np.array([stored], dtype=np.uint16).view(np.int16)
+    ends = sorted(np.array([low, min(low + width, 65535)], np.uint16).view(np.int16).tolist())
+    pixels = PixelFormat(
+        bits_allocated=16,
+        bits_stored=16,
+        high_bit=15,
+        is_signed=True,
+        rescale_slope=Decimal(slope),
+        rescale_intercept=Decimal(-24),
+        padding=(ends[0], ends[1]),
+    )
+    is_padding = (values >= ends[0]) & (values <= ends[1])
+    exact = values.astype(int) * int(slope) - 24
+    clipped = np.clip(exact, -32768, 32767)
+
+    voxels_hu, padded, beyond = to_hu(values, pixels, Rescue(padding_hu=-2048, clip=True))
+
+    assert np.array_equal(voxels_hu, np.where(is_padding, -2048, clipped))
+    assert padded == is_padding.sum()
+    assert beyond == ((clipped != exact) & ~is_padding).sum()
+
+
+def test_padding_of_a_real_scanner_is_set_to_what_is_asked_for(shared_data):
+    names = ("ct_1.dcm", "ct_2.dcm")
+    files = [
+        path for path in (shared_data / "seg_rtstruct").rglob("ct_*.dcm") if path.name in names
+    ]
+    headers = [read_header(path) for path in files]
+
+    padded = 0
+    for header in headers:
+        assert header.pixels.padding == (-2000, -2000)
+        as_stored = decode(header).voxels_hu
+        filled = decode(header, rescue=Rescue(padding_hu=-2048))
+        outside = as_stored == -3024
+        assert filled.padded == outside.sum()
+        assert np.array_equal(filled.voxels_hu, np.where(outside, -2048, as_stored))
+        padded += filled.padded
+    assert padded > 100_000
+
+
+def test_metal_is_clipped_and_counted_only_on_request(tmp_path):
+    path = edited(write_slice(tmp_path), PixelRepresentation=0, BitsStored=16, HighBit=15)
+
+    decoded = decode(read_header(path), rescue=Rescue(clip=True))
+
+    assert decoded.clipped == (decoded.voxels_hu == 32767).sum() > 0

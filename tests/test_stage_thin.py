@@ -3,6 +3,7 @@
 import gzip
 import json
 import struct
+from hashlib import sha256
 
 import nibabel
 import numpy as np
@@ -330,12 +331,21 @@ def test_a_plain_volume_is_thinned_with_its_mask_and_says_what_it_holds(tmp_path
         read_volume(tmp_path / "out/a/b.nii.gz").voxels_hu, volume.voxels_hu[:, :, 9::10]
     )
     assert_array_equal(read_mask(tmp_path / "out/a/b_mask.nii.gz").marked, mask.marked[:, :, 9::10])
-    assert json.loads((tmp_path / "out/a/b.json").read_text()) == {
+    said = json.loads((tmp_path / "out/a/b.json").read_text())
+    starts = affine_of_slices(volume.affine_ras, range(9, 30, 10), every=10)
+    assert said == {
         "instance_numbers": [10, 20, 30],
         "kept_ranks": [10, 20, 30],
+        "positions_mm": [
+            round(starts[2, 3] + 10 * k * volume.affine_ras[2, 2], 3) for k in range(3)
+        ],
         "slices_before": 30,
+        "slices_sha256": [
+            sha256(volume.voxels_hu[:, :, k].tobytes(order="F")).hexdigest() for k in (9, 19, 29)
+        ],
         "thinned_every": 10,
     }
+    assert thinned.slices_sha256 == tuple(said["slices_sha256"])
 
 
 @pytest.mark.parametrize(

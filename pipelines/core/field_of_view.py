@@ -64,7 +64,14 @@ def _lung_share(slice_hu: NDArray[np.int16]) -> float:
 
 def _between(tissue: NDArray[np.bool_], *, axis: int) -> NDArray[np.bool_]:
     """Where there is tissue on both sides along an axis."""
-    before = np.logical_or.accumulate(tissue, axis=axis)
-    after = np.flip(np.logical_or.accumulate(np.flip(tissue, axis), axis=axis), axis)
-    between: NDArray[np.bool_] = before & after
+    length = tissue.shape[axis]
+    places = np.arange(length, dtype=np.int16)
+    places = places[:, np.newaxis] if axis == 0 else places
+    first = tissue.argmax(axis=axis, keepdims=True)
+    last = length - 1 - np.flip(tissue, axis).argmax(axis=axis, keepdims=True)
+    # A line without tissue has no first one: its end is put before its beginning
+    last[~tissue.any(axis=axis, keepdims=True)] = -1
+    between: NDArray[np.bool_] = (places >= first.astype(np.int16)) & (
+        places <= last.astype(np.int16)
+    )
     return between

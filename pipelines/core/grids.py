@@ -23,6 +23,9 @@ GRID_TOLERANCE_MM = 0.05
 AFFINE_DECIMALS = 6
 """Affines are rounded to 1e-6 mm, so that noise of floating point is never published."""
 
+POSITION_DECIMALS = 3
+"""Positions that are told are rounded to 1 µm: what is beyond is noise of 32 bits."""
+
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 LAS_SIGNS = (-1.0, 1.0, 1.0)
 
@@ -89,6 +92,19 @@ def cleaned(affine_ras: Affine) -> Affine:
     """The affine rounded to 1e-6 mm and without negative zeros."""
     rounded: Affine = np.round(affine_ras, AFFINE_DECIMALS) + 0.0
     return rounded
+
+
+def as_stored(affine_ras: Affine) -> Affine:
+    """The affine as it is read back from a file, which holds 32 bits of each number."""
+    return cleaned(cleaned(affine_ras).astype(np.float32).astype(np.float64))
+
+
+def positions_of(affine_ras: Affine, slices: int) -> tuple[float, ...]:
+    """How far along the third axis, in mm from the scanner's origin, each slice k lies."""
+    direction = affine_ras[:3, 2] / np.linalg.norm(affine_ras[:3, 2])
+    starts = affine_ras[:3, 3] + np.arange(slices)[:, np.newaxis] * affine_ras[:3, 2]
+    positions: list[float] = (np.round(starts @ direction, POSITION_DECIMALS) + 0.0).tolist()
+    return tuple(positions)
 
 
 def spacing_of(affine_ras: Affine) -> tuple[float, float, float]:

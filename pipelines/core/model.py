@@ -31,6 +31,13 @@ class Sex(StrEnum):
     OTHER = "O"
 
 
+class Verify(StrEnum):
+    """Who reads a volume back: its header by both of its forms, or two libraries all of it."""
+
+    HEADER = "header"
+    READERS = "readers"
+
+
 class ThinBy(StrEnum):
     """What thinning counts: the published InstanceNumber, or the rank along the axis."""
 
@@ -185,8 +192,11 @@ class Thinned(PublicStudy):
 
     `marked_voxels` is how many voxels of that mask are marked; None without a mask.
     `mask_mean_hu` is their mean density and `lesion_share_percent` their share of the lungs as
-    they are estimated. `preview` is the picture of it (.svg); `lung_mean_hu` the mean of its
-    aerated lung, None where it shows none.
+    they are estimated.
+    Of each slice that is kept, `instance_numbers` has the number by which it was counted,
+    `positions_mm` the place along the normal, and `slices_sha256` the digest of its voxels as they
+    lie in the file, 16 bits each. `preview` is the picture of it (.svg); `lung_mean_hu` the mean of
+    its aerated lung, None where it shows none.
     """
 
     volume: str
@@ -195,6 +205,8 @@ class Thinned(PublicStudy):
     spacing_ijk_mm: tuple[float, float, float]
     instance_numbers: tuple[int, ...]
     slices_before: int
+    positions_mm: tuple[float, ...] = ()
+    slices_sha256: tuple[str, ...] = ()
     marked_voxels: int | None = None
     mask_mean_hu: float | None = None
     lesion_share_percent: float | None = None

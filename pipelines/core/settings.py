@@ -10,8 +10,9 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.core.addresses import refuse_secret
+from pipelines.core.errors import SettingsError
 from pipelines.core.knobs import Enters, knob
-from pipelines.core.model import Fusion, ThinBy
+from pipelines.core.model import Fusion, ThinBy, Verify
 from pipelines.core.node_settings import NodeSettings
 
 SELECTION_RULES = (
@@ -217,6 +218,22 @@ class ConvertSettings:
     fusion: Fusion = knob(
         Fusion.STAPLE, "How the masks of several readers become one: staple or majority."
     )
+    padding_hu: int | None = knob(
+        None,
+        "HU outside the field of view (PixelPaddingValue), e.g. -2048; empty leaves what is there.",
+        minimum=-32768,
+    )
+    clip_hu: bool = knob(False, "Clip HU beyond 16 bits (metal) and count them, not refuse them.")
+    verify: Verify = knob(
+        Verify.HEADER, "Check the header only, or have nibabel and SimpleITK read all of it."
+    )
+
+    def __post_init__(self) -> None:
+        if self.padding_hu is not None and self.padding_hu > 32767:
+            raise SettingsError(
+                f"[convert] padding_hu = {self.padding_hu} does not fit 16 bits",
+                hint="Use a number from -32768 to 32767.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,6 +247,9 @@ class ThinSettings:
     mask_most_hu: float = knob(-130.0, "The greatest mean density of what a mask marks (paper).")
     refuse_masks: tuple[str, ...] = knob(
         (), "Of MASK_EMPTY, MASK_DENSITY, MASK_SHARE those that stop a study; else they are told."
+    )
+    verify: Verify = knob(
+        Verify.READERS, "Check the header only, or have nibabel and SimpleITK read all of it."
     )
 
 

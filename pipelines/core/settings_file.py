@@ -16,6 +16,7 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.settings import Settings
 
 ENVIRONMENT_PREFIX = "MOSMED_"
+OPTIONAL_NUMBER = int | None
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -101,6 +102,8 @@ def _from_environment(stage: str, kind: Any, environment: Mapping[str, str]) -> 
 
 def _from_text(hint: Any, text: str, name: str) -> Any:
     """A value as TOML would have given it; text and lists of text need no quotes."""
+    if hint == OPTIONAL_NUMBER and not text:
+        return text
     if hint in (str, Path) or _is_optional_path(hint) or _is_enum(hint):
         return text
     if typing.get_origin(hint) is tuple and not text.lstrip().startswith("["):
@@ -141,7 +144,7 @@ def _build(kind: Any, stage: str, values: Mapping[str, Any], file: Path) -> Any:
 
 
 def _at_least(least: float | None, value: Any) -> Any:
-    if least is not None and not value >= least:
+    if value is not None and least is not None and not value >= least:
         raise ValueError
     return value
 
@@ -153,6 +156,8 @@ def _checked(hint: Any, value: Any, folder: Path) -> Any:
         return value
     if hint is Path or _is_optional_path(hint):
         return (folder / Path(value).expanduser()).absolute() if str(value) else None
+    if hint == OPTIONAL_NUMBER:
+        return None if value == "" else _checked(int, value, folder)
     if _is_enum(hint):
         return hint(value)
     if hint is float and type(value) is int:
@@ -191,6 +196,8 @@ def is_address(value: object) -> bool:
 
 
 def _describe(hint: Any) -> str:
+    if hint == OPTIONAL_NUMBER:
+        return 'a whole number, or "" for none'
     if _is_enum(hint):
         return " or ".join(repr(member.value) for member in hint)
     if typing.get_origin(hint) is tuple:

@@ -15,10 +15,14 @@ from pipelines.core.settings import ThinSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The slices k that are kept, by what `numbers` they were counted, and why so."""
+    """The slices k that are kept, by what `numbers` they were counted, and why so.
+
+    `all_numbers` are the InstanceNumbers of all slices, from the feet up.
+    """
 
     ks: tuple[int, ...]
     numbers: tuple[int, ...]
+    all_numbers: tuple[int | None, ...]
     decision: Decision
 
 
@@ -49,7 +53,12 @@ def choose_slices(instance_numbers: Sequence[int | None], settings: ThinSettings
         outcome=f"kept {len(ks)} of {len(counted)} slices by "
         + ("rank from the feet" if by_rank else f"InstanceNumber % {every} = {offset}"),
     )
-    return Kept(ks=ks, numbers=tuple(counted[k] for k in ks), decision=decision)
+    return Kept(
+        ks=ks,
+        numbers=tuple(counted[k] for k in ks),
+        all_numbers=tuple(instance_numbers),
+        decision=decision,
+    )
 
 
 def fault_of_numbers(instance_numbers: Sequence[int | None]) -> str | None:

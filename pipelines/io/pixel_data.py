@@ -4,7 +4,9 @@ The element's header is parsed here and not by a library, so that what is too sh
 lies about its length is refused by name before memory is given to it.
 """
 
+import os
 import struct
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -12,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.errors import DicomError
+from pipelines.core.syntaxes import BIG_ENDIAN_SYNTAX
 from pipelines.io.headers import InstanceHeader
 
-BIG_ENDIAN_SYNTAX = "1.2.840.10008.1.2.2"
 PIXEL_TAG = 0x7FE00010
 UNDEFINED_LENGTH = 0xFFFFFFFF
 ITEM, SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
@@ -34,17 +36,39 @@ def read_native(header: InstanceHeader) -> NDArray[Any]:
     """
     word = _word(header)
     with _open_pixels(header) as stream:
-        length = _pixel_length(stream, header)
-        wanted = header.plane.rows * header.plane.columns * word.itemsize
-        # A value of odd length is padded with one byte (PS3.5 7.1.1)
-        if length not in {wanted, wanted + wanted % 2}:
-            what = "fewer" if length < wanted else "more"
-            raise bad_pixels(header, f"PixelData holds {what} bytes than Rows and Columns say")
+        wanted = _native_bytes(stream, header)
         raw = np.frombuffer(stream.read(wanted), dtype=np.uint8)
     if len(raw) < wanted:
         raise truncated(header)
     words = raw.view(word).astype(word.newbyteorder("="), copy=False)
     return words.reshape(header.plane.rows, header.plane.columns)
+
+
+def refuse_truncated(header: InstanceHeader, *, is_native: bool) -> None:
+    """Raise DicomError TRUNCATED_FILE or BAD_PIXELS unless the pixels are there, to their end.
+
+    They are weighed, not read.
+    """
+    with _open_pixels(header) as stream:
+        if not is_native:
+            for length in _fragments(stream, header):
+                stream.seek(length, os.SEEK_CUR)
+            return
+        wanted = _native_bytes(stream, header)
+        at = stream.tell()
+        if stream.seek(0, os.SEEK_END) < at + wanted:
+            raise truncated(header)
+
+
+def _native_bytes(stream: BinaryIO, header: InstanceHeader) -> int:
+    """Pass the header of an element that is not compressed: how many bytes of it are pixels."""
+    length = _pixel_length(stream, header)
+    wanted = header.plane.rows * header.plane.columns * _word(header).itemsize
+    # A value of odd length is padded with one byte (PS3.5 7.1.1)
+    if length not in {wanted, wanted + wanted % 2}:
+        what = "fewer" if length < wanted else "more"
+        raise bad_pixels(header, f"PixelData holds {what} bytes than Rows and Columns say")
+    return wanted
 
 
 def _word(header: InstanceHeader) -> np.dtype[Any]:
@@ -89,23 +113,27 @@ def read_frame(header: InstanceHeader) -> bytes:
 
     Raises DicomError TRUNCATED_FILE or BAD_PIXELS.
     """
-    plane = header.plane
-    room = SWELL_ALLOWANCE_BYTES + plane.rows * plane.columns * 2 * SWELL_LIMIT
     fragments: list[bytes] = []
     with _open_pixels(header) as stream:
-        if _pixel_length(stream, header) != UNDEFINED_LENGTH:
-            raise bad_pixels(
-                header, "the pixels are not encapsulated as their transfer syntax asks"
-            )
-        while (length := _item_length(stream, header)) is not None:
-            room -= length
-            if room < 0:
-                raise bad_pixels(header, "the compressed frame is far larger than its pixels")
+        for length in _fragments(stream, header):
             fragments.append(stream.read(length))
             if len(fragments[-1]) < length:
                 raise truncated(header)
     # The first item is the offset table, which one frame does not need
     return b"".join(fragments[1:])
+
+
+def _fragments(stream: BinaryIO, header: InstanceHeader) -> Iterator[int]:
+    """The lengths of the items of encapsulated pixels; whoever asks has to pass their content."""
+    plane = header.plane
+    room = SWELL_ALLOWANCE_BYTES + plane.rows * plane.columns * 2 * SWELL_LIMIT
+    if _pixel_length(stream, header) != UNDEFINED_LENGTH:
+        raise bad_pixels(header, "the pixels are not encapsulated as their transfer syntax asks")
+    while (length := _item_length(stream, header)) is not None:
+        room -= length
+        if room < 0:
+            raise bad_pixels(header, "the compressed frame is far larger than its pixels")
+        yield length
 
 
 def _item_length(stream: BinaryIO, header: InstanceHeader) -> int | None:

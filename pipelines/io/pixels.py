@@ -1,8 +1,8 @@
 """Stored values of a CT slice, and Hounsfield units made of them without a rounding.
 
 Every syntax has one named decoder, so that what is installed beside does not change a voxel. A
-PixelPaddingValue is no special value here: it keeps the Hounsfield units that the rescale gives
-it, as it does in the published volumes, if they fit 16 bits. Nothing is clipped, nothing wraps.
+PixelPaddingValue keeps the Hounsfield units that the rescale gives it, as it does in the published
+volumes, unless another value is asked for. Nothing is clipped without being asked, nothing wraps.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,36 +17,29 @@ from numpy.typing import NDArray
 
 from pipelines.core.errors import DicomError
 from pipelines.core.slices import PixelFormat
+from pipelines.core.syntaxes import (
+    HTJ2K_SYNTAXES,
+    JPEG_2000_SYNTAXES,
+    JPEG_LS_SYNTAXES,
+    JPEG_SYNTAXES,
+    KNOWN_SYNTAXES,
+    NATIVE_SYNTAXES,
+    RLE_SYNTAX,
+    may_be_lossy,
+)
 from pipelines.io import codestreams
 from pipelines.io.headers import InstanceHeader
-from pipelines.io.pixel_data import BIG_ENDIAN_SYNTAX, bad_pixels, read_frame, read_native
+from pipelines.io.pixel_data import bad_pixels, read_frame, read_native, refuse_truncated
 
-IMPLICIT_SYNTAX = "1.2.840.10008.1.2"
-EXPLICIT_SYNTAX = "1.2.840.10008.1.2.1"
-RLE_SYNTAX = "1.2.840.10008.1.2.5"
-NATIVE_SYNTAXES = frozenset({IMPLICIT_SYNTAX, EXPLICIT_SYNTAX, BIG_ENDIAN_SYNTAX})
-JPEG_DECODERS: Mapping[str, str] = MappingProxyType(
+DECODERS: Mapping[str, str] = MappingProxyType(
     {
-        "1.2.840.10008.1.2.4.50": "jpeg8_decode",
-        "1.2.840.10008.1.2.4.51": "jpeg8_decode",
-        "1.2.840.10008.1.2.4.57": "jpeg8_decode",
-        "1.2.840.10008.1.2.4.70": "jpeg8_decode",
-        "1.2.840.10008.1.2.4.80": "jpegls_decode",
-        "1.2.840.10008.1.2.4.81": "jpegls_decode",
+        **dict.fromkeys(JPEG_SYNTAXES, "jpeg8_decode"),
+        **dict.fromkeys(JPEG_LS_SYNTAXES, "jpegls_decode"),
+        **dict.fromkeys(JPEG_2000_SYNTAXES, "jpeg2k_decode"),
+        **dict.fromkeys(HTJ2K_SYNTAXES, "htj2k_decode"),
     }
 )
-JPEG2000_DECODERS: Mapping[str, str] = MappingProxyType(
-    {
-        "1.2.840.10008.1.2.4.90": "jpeg2k_decode",
-        "1.2.840.10008.1.2.4.91": "jpeg2k_decode",
-        "1.2.840.10008.1.2.4.201": "htj2k_decode",
-        "1.2.840.10008.1.2.4.202": "htj2k_decode",
-        "1.2.840.10008.1.2.4.203": "htj2k_decode",
-    }
-)
-EITHER_SYNTAXES = frozenset({"1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203"})
-"""Lossless or not, and the codestream cannot prove it: a reversible wavelet may have been cut to a
-rate. Such a frame is lossless only if LossyImageCompression says so."""
+"""The one function of imagecodecs for each compressed syntax but RLE."""
 
 CODEC_ERRORS = (RuntimeError, ValueError, TypeError, MemoryError)
 """What imagecodecs raises: its own errors are RuntimeErrors."""
@@ -56,55 +49,137 @@ HU_LOW, HU_HIGH = -32768, 32767
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Slice:
-    """Hounsfield units `[row, column]` of one slice, and whether compression has changed them."""
+    """Hounsfield units `[row, column]` of one slice, and what was done to them.
+
+    `is_lossy` if compression has changed them; `padded` were set as outside the field of view,
+    `clipped` did not fit 16 bits, both on request alone.
+    """
 
     voxels_hu: NDArray[np.int16]
     is_lossy: bool
+    padded: int = 0
+    clipped: int = 0
 
 
-def decode(header: InstanceHeader, *, allow_lossy: bool = False) -> Slice:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescue:
+    """What may be done to values that are no measurements, or that 16 bits cannot hold.
+
+    `padding_hu` is what pixels outside the field of view are set to, None to let them be.
+    """
+
+    padding_hu: int | None = None
+    clip: bool = False
+
+
+AS_STORED = Rescue()
+
+
+def decode(
+    header: InstanceHeader, *, allow_lossy: bool = False, rescue: Rescue = AS_STORED
+) -> Slice:
     """The Hounsfield units of the slice that `header` was read from.
 
     Raises DicomError UNSUPPORTED_SYNTAX, TRUNCATED_FILE, BAD_PIXELS, LOSSY_PIXELS, HU_OUT_OF_RANGE.
     """
     stored, is_reversible = _read_stored(header)
-    may_be_lossy = header.transfer_syntax_uid in EITHER_SYNTAXES and header.was_lossy is None
-    is_lossy = bool(header.was_lossy) or may_be_lossy or not is_reversible
+    is_lossy = may_be_lossy(header) or not is_reversible
     if is_lossy and not allow_lossy:
-        message = f"{header.name}: the pixels were compressed with loss"
-        raise DicomError("LOSSY_PIXELS", message)
+        raise _lossy(header)
     try:
-        return Slice(voxels_hu=to_hu(stored, header.pixels), is_lossy=is_lossy)
+        voxels_hu, padded, clipped = to_hu(stored, header.pixels, rescue)
     except OverflowError as error:
         raise DicomError("HU_OUT_OF_RANGE", f"{header.name}: {error}") from error
+    return Slice(voxels_hu=voxels_hu, is_lossy=is_lossy, padded=padded, clipped=clipped)
 
 
-def to_hu(stored: NDArray[Any], pixels: PixelFormat) -> NDArray[np.int16]:
+def refuse_by_header(header: InstanceHeader, *, allow_lossy: bool = False) -> None:
+    """Refuse a slice that cannot be used whatever its pixels are, without decoding them.
+
+    Raises DicomError UNSUPPORTED_SYNTAX, LOSSY_PIXELS, BAD_PIXELS or TRUNCATED_FILE.
+    """
+    if header.transfer_syntax_uid not in KNOWN_SYNTAXES:
+        raise _unsupported(header)
+    if may_be_lossy(header) and not allow_lossy:
+        raise _lossy(header)
+    refuse_truncated(header, is_native=header.transfer_syntax_uid in NATIVE_SYNTAXES)
+
+
+def _lossy(header: InstanceHeader) -> DicomError:
+    return DicomError("LOSSY_PIXELS", f"{header.name}: the pixels were compressed with loss")
+
+
+def _unsupported(header: InstanceHeader) -> DicomError:
+    syntax = header.transfer_syntax_uid
+    message = f"{header.name}: no decoder for transfer syntax {syntax}"
+    return DicomError("UNSUPPORTED_SYNTAX", message)
+
+
+def to_hu(
+    stored: NDArray[Any], pixels: PixelFormat, rescue: Rescue = AS_STORED
+) -> tuple[NDArray[np.int16], int, int]:
     """RescaleSlope times the stored values plus RescaleIntercept (PS3.3 C.11.1.1.2), exactly.
 
-    Raises OverflowError where a result is not a whole number or does not fit 16 bits.
+    Also how many were set as padding, and how many clipped. Raises OverflowError where a result is
+    not a whole number or does not fit 16 bits.
     """
+    if rescue.padding_hu is None or (is_padding := _padding(stored, pixels)) is None:
+        voxels_hu, clipped = _rescaled(stored, pixels, clip=rescue.clip)
+        return voxels_hu, 0, clipped
+    voxels_hu, clipped = np.full(stored.shape, rescue.padding_hu, dtype=np.int16), 0
+    if not is_padding.all():
+        # Padding may lie beyond 16 bits: it must not speak for the measurements
+        measured, clipped = _rescaled(stored[~is_padding], pixels, clip=rescue.clip)
+        voxels_hu[~is_padding] = measured
+    return voxels_hu, int(np.count_nonzero(is_padding)), clipped
+
+
+def _rescaled(
+    stored: NDArray[Any], pixels: PixelFormat, *, clip: bool
+) -> tuple[NDArray[np.int16], int]:
     slope, intercept = Fraction(pixels.rescale_slope), Fraction(pixels.rescale_intercept)
     if slope != 1 or intercept.denominator != 1:
-        return _to_hu_by_table(stored, slope, intercept)
-    offset = int(intercept)
-    _refuse_beyond_int16(int(stored.min()) + offset, int(stored.max()) + offset)
+        return _to_hu_by_table(stored, slope, intercept, clip=clip)
+    return _to_hu_by_offset(stored, int(intercept), clip=clip)
+
+
+def _padding(stored: NDArray[Any], pixels: PixelFormat) -> NDArray[np.bool_] | None:
+    """Which stored values are padding; None if the header names none or none is there."""
+    if pixels.padding is None:
+        return None
+    low, high = pixels.padding
+    is_padding: NDArray[np.bool_] = (stored >= low) & (stored <= high)
+    return is_padding if is_padding.any() else None
+
+
+def _to_hu_by_offset(
+    stored: NDArray[Any], offset: int, *, clip: bool
+) -> tuple[NDArray[np.int16], int]:
+    low_hu, high_hu = int(stored.min()) + offset, int(stored.max()) + offset
+    if clip and not HU_LOW <= low_hu <= high_hu <= HU_HIGH:
+        whole = stored.astype(np.int32) + offset
+        within = np.clip(whole, HU_LOW, HU_HIGH)
+        return within.astype(np.int16), int(np.count_nonzero(within != whole))
+    _refuse_beyond_int16(low_hu, high_hu)
     # Addition modulo 65536 is exact here, as both ends of the result fit
     unsigned = stored.astype(np.int16, copy=False).view(np.uint16)
-    return (unsigned + np.uint16(offset & 0xFFFF)).view(np.int16)
+    return (unsigned + np.uint16(offset & 0xFFFF)).view(np.int16), 0
 
 
 def _to_hu_by_table(
-    stored: NDArray[Any], slope: Fraction, intercept: Fraction
-) -> NDArray[np.int16]:
+    stored: NDArray[Any], slope: Fraction, intercept: Fraction, *, clip: bool
+) -> tuple[NDArray[np.int16], int]:
     """Each value that occurs once, in exact fractions: a float would round what it cannot hold."""
-    values, where = np.unique(stored, return_inverse=True)
+    values, where, counts = np.unique(stored, return_inverse=True, return_counts=True)
     results = [slope * value + intercept for value in values.tolist()]
     if any(result.denominator != 1 for result in results):
         raise OverflowError("the rescale gives Hounsfield units that are not whole numbers")
     whole = [int(result) for result in results]
-    _refuse_beyond_int16(min(whole), max(whole))
-    return np.array(whole, dtype=np.int16)[where].reshape(stored.shape)
+    within = [min(max(result, HU_LOW), HU_HIGH) for result in whole]
+    if not clip:
+        _refuse_beyond_int16(min(whole), max(whole))
+    clipped = sum(n for n, a, b in zip(counts.tolist(), whole, within, strict=True) if a != b)
+    return np.array(within, dtype=np.int16)[where].reshape(stored.shape), clipped
 
 
 def _refuse_beyond_int16(low_hu: int, high_hu: int) -> None:
@@ -119,17 +194,14 @@ def _read_stored(header: InstanceHeader) -> tuple[NDArray[Any], bool]:
         return _stored_values(read_native(header), header.pixels), True
     if syntax == RLE_SYNTAX:
         return _stored_values(_decode_rle(read_frame(header), header), header.pixels), True
-    if syntax in JPEG_DECODERS:
-        claim_of, decoder = codestreams.read_jpeg_claim, JPEG_DECODERS[syntax]
-    elif syntax in JPEG2000_DECODERS:
-        claim_of, decoder = codestreams.read_jpeg2000_claim, JPEG2000_DECODERS[syntax]
-    else:
-        message = f"{header.name}: no decoder for transfer syntax {syntax}"
-        raise DicomError("UNSUPPORTED_SYNTAX", message)
+    if syntax not in DECODERS:
+        raise _unsupported(header)
+    is_2000 = syntax in JPEG_2000_SYNTAXES or syntax in HTJ2K_SYNTAXES
+    claim_of = codestreams.read_jpeg2000_claim if is_2000 else codestreams.read_jpeg_claim
     frame = read_frame(header)
     claim = claim_of(frame)
     _refuse_false_claim(claim, frame, header)
-    raw = _raw_words(_run_codec(getattr(imagecodecs, decoder), frame, header), header)
+    raw = _raw_words(_run_codec(getattr(imagecodecs, DECODERS[syntax]), frame, header), header)
     return _stored_values(raw, header.pixels), claim is not None and claim.is_reversible
 
 

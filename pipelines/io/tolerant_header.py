@@ -12,11 +12,10 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.tag import Tag
 
 from pipelines.core.errors import DicomError
+from pipelines.core.syntaxes import DEFLATED_SYNTAX, EXPLICIT_SYNTAX
 from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, faults_of
 from pipelines.io.fields import fields_of
 
-EXPLICIT_SYNTAX = "1.2.840.10008.1.2.1"
-DEFLATED_SYNTAX = "1.2.840.10008.1.2.1.99"
 FILE_META_AT = PREAMBLE_BYTES + len(MAGIC) + 12
 """Where the file meta starts that (0002,0000) counts: after itself (PS3.10 7.1)."""
 

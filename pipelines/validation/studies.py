@@ -11,7 +11,7 @@ from pipelines.core.checks import Finding
 from pipelines.core.errors import ItemError
 from pipelines.core.grids import Mask, Volume, las_storage
 from pipelines.core.leaks import tells_time
-from pipelines.io.nifti import check_readers, read_mask, read_volume
+from pipelines.io.nifti import read_mask, read_volume
 from pipelines.io.nifti_facts import (
     INT16,
     MILLIMETRES,
@@ -19,6 +19,7 @@ from pipelines.io.nifti_facts import (
     gzip_tells,
     read_facts,
 )
+from pipelines.io.read_back import check_readers
 from pipelines.io.workspace import sha256_of
 
 STEP_LEAST_MM, STEP_MOST_MM = 0.1, 20.0

@@ -1,0 +1,50 @@
+"""Stages 4 and 5 at once, on plain folders: of a series only what thinning keeps is decoded.
+
+Thinning commutes with conversion: all headers prove that the slices are one even volume, and then
+nine tenths of the pixels need not be read. The files are those that the two stages leave, one after
+the other, to the byte.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipelines import convert, thin
+from pipelines.core.model import Excluded, FolderItem, Thinned
+from pipelines.core.settings import ConvertSettings, Settings, ThinSettings
+from pipelines.core.thinning import choose_slices
+
+find = convert.find
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortWaySettings:
+    """The settings of both stages."""
+
+    convert: ConvertSettings
+    thin: ThinSettings
+
+
+def settings_of(settings: Settings) -> ShortWaySettings:
+    """What both stages are told."""
+    return ShortWaySettings(convert=settings.convert, thin=settings.thin)
+
+
+def work_plain(item: FolderItem, settings: ShortWaySettings, folder: Path) -> Thinned | Excluded:
+    """Write `folder/<name>.nii.gz` and `.json` of one series that `find` has found, thinned.
+
+    What every header shows is refused as `convert` refuses it; what only pixels show is not seen
+    in slices that are not kept.
+    """
+    headers = convert.headers_of(item)
+    if isinstance(headers, Excluded):
+        return headers
+    found = convert.survey_of(headers, settings.convert)
+    if found is None:
+        return convert.only_localizers(item.name)
+    kept = choose_slices(found.instance_numbers, settings.thin)
+    volume, decisions = convert.read_slices(
+        found, kept.ks, settings.convert, every=settings.thin.every
+    )
+    thinning = replace(settings.thin, verify=settings.convert.verify)
+    record = thin.leave(folder, item.name, volume, kept, thinning)
+    return replace(record, decisions=(*found.decisions, *decisions, *record.decisions))
