@@ -68,7 +68,7 @@ class Run:
         assert self.settings.anonymize.key is not None
         key = read_key(self.settings.anonymize.key)
         self.sweep()
-        self._drawn = selection.ensure(self.workspace, self.settings.select, key, again=again)
+        self._drawn = selection.ensure(self.workspace, self.settings, key, again=again)
         return self._drawn
 
     def preview(self) -> Drawn:
@@ -76,7 +76,7 @@ class Run:
         assert self.settings.anonymize.key is not None
         pseudonyms = Pseudonyms(read_key(self.settings.anonymize.key))
         private = self.workspace.private
-        made, unreadable = selection.draw(self.settings.select, pseudonyms, private)
+        made, unreadable = selection.draw(self.settings, pseudonyms, private)
         return Drawn(candidates=made.candidates, flow=made.flow, unreadable=unreadable, is_new=True)
 
     def advance(self, stages: Collection[str]) -> None:

@@ -17,7 +17,7 @@ from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Candidate, Pseudonyms
 from pipelines.core.inclusion import study_number
 from pipelines.core.model import Sex
-from pipelines.core.settings import SelectSettings
+from pipelines.core.settings import SelectSettings, Settings
 from pipelines.forgetting import forgotten
 from pipelines.io import audit
 from pipelines.io.ledger import Entry, Ledger, Outcome
@@ -48,37 +48,37 @@ class Drawn:
 
 
 def draw(
-    settings: SelectSettings, pseudonyms: Pseudonyms, scratch: Path
+    settings: Settings, pseudonyms: Pseudonyms, scratch: Path
 ) -> tuple[Selection, dict[str, int]]:
     """Read the RIS and draw; with how many cells of a column are unreadable.
 
     Nothing is left in `scratch`: what is too much for memory lies there in a nameless file.
     """
-    source, readings = open_ris(settings), open_readings(settings)
+    source, readings = open_ris(settings.select, settings.export), open_readings(settings.select)
     rows = with_readings(source.rows(), readings, pseudonyms)
-    drawn = select.draw(rows, settings, pseudonyms, scratch=scratch)
+    drawn = select.draw(rows, settings.select, pseudonyms, scratch=scratch)
     return drawn, {**source.unreadable, **readings.unreadable}
 
 
-def ensure(
-    workspace: Workspace, settings: SelectSettings, key: bytes, *, again: bool = False
-) -> Drawn:
+def ensure(workspace: Workspace, settings: Settings, key: bytes, *, again: bool = False) -> Drawn:
     """The selection of these settings from this RIS: the one on the disk, or else a new draw.
 
     A database is asked once, and `again` only on request: what it holds changes every minute.
     """
     folder = workspace.stage(SELECT, private=True)
     ledger = Ledger(folder / "ledger.jsonl")
-    fingerprint = digest(SELECT, select.VERSION, settings_digest(settings), digest(key.hex()))
+    fingerprint = digest(
+        SELECT, select.VERSION, settings_digest(settings.select), digest(key.hex())
+    )
     entry = ledger.get(NAME)
     if not again and _holds(entry, fingerprint, folder / NAME):
         return load(workspace)
-    asked = _asked(settings)
+    asked = _asked(settings.select)
     # The seed is fixed before the frame is known, and told after it: nobody can shop for one
-    audit.note(workspace.private, BEGINS, seed_sha256=_digest_of(settings.seed), **asked)
+    audit.note(workspace.private, BEGINS, seed_sha256=_digest_of(settings.select.seed), **asked)
     selection, unreadable = draw(settings, Pseudonyms(key), workspace.private)
     selection = _blanked(selection, forgotten(workspace))
-    told = asked | _told(settings, selection, unreadable)
+    told = asked | _told(settings.select, selection, unreadable)
     _record(workspace, ledger, fingerprint, (selection, unreadable), what=DRAWN, told=told)
     return Drawn(
         candidates=selection.candidates,

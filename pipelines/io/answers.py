@@ -13,7 +13,13 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from pipelines.core.series import AnsweredHeader
-from pipelines.io.attributes import SPECIFIC_CHARACTER_SET, WANTED, header_of
+from pipelines.io.attributes import (
+    SPECIFIC_CHARACTER_SET,
+    WANTED,
+    encodings_of,
+    header_of,
+    text_of,
+)
 from pipelines.io.walker import Walked
 
 STUDY_KEYS = (
@@ -47,6 +53,7 @@ COUNTS = (
     int(Tag("NumberOfStudyRelatedInstances")),
     int(Tag("NumberOfSeriesRelatedInstances")),
 )
+NAMES = frozenset({"PatientName", "ReferringPhysicianName"})
 HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 ALWAYS_PLAIN = ("series_description", "convolution_kernel")
 
@@ -86,10 +93,14 @@ def answer_of_json(attributes: Mapping[str, object]) -> Answer:
     return _answer({**values, SPECIFIC_CHARACTER_SET: b"ISO_IR 192"})
 
 
-def texts_of_json(attributes: Mapping[str, object], keywords: Sequence[str]) -> list[str]:
-    """The values of these attributes as text, "" where there is none."""
-    found = [attributes.get(tag_of(keyword)) for keyword in keywords]
-    return ["\\".join(_words(one)) if isinstance(one, dict) else "" for one in found]
+def texts_of(answer: Answer, keywords: Sequence[str]) -> list[str]:
+    """The values of these attributes as text, "" where there is none; of a name the first group."""
+    encodings = encodings_of(answer.values.get(SPECIFIC_CHARACTER_SET, b""))
+    texts = [text_of(answer.values.get(int(Tag(keyword))), encodings) or "" for keyword in keywords]
+    return [
+        text.partition("=")[0] if keyword in NAMES else text
+        for keyword, text in zip(keywords, texts, strict=True)
+    ]
 
 
 def tag_of(keyword: str) -> str:

@@ -56,9 +56,9 @@ def storable(text: str) -> str:
 def header_of(walked: Walked) -> ObjectHeader:
     """The typed header of a walked file; what does not parse is unknown, never an error."""
     values = walked.values
-    encodings = _encodings(values.get(SPECIFIC_CHARACTER_SET, b""))
+    encodings = encodings_of(values.get(SPECIFIC_CHARACTER_SET, b""))
     attributes: dict[str, Any] = {}
-    attributes |= {name: _text(values.get(tag), encodings) for name, tag in TEXTS.items()}
+    attributes |= {name: text_of(values.get(tag), encodings) for name, tag in TEXTS.items()}
     attributes |= {name: _integer(values.get(tag)) for name, tag in INTEGERS.items()}
     attributes |= {name: _short(walked, tag) for name, tag in SHORTS.items()}
     frames = _integer(values.get(NUMBER_OF_FRAMES))
@@ -84,7 +84,8 @@ def _is_short_of_pixels(walked: Walked, frames: int | None) -> bool:
     return walked.pixel_bytes * 8 < rows * columns * samples * bits * max(frames or 1, 1)
 
 
-def _encodings(raw: bytes) -> list[str]:
+def encodings_of(raw: bytes) -> list[str]:
+    """Python's names of the encodings in a SpecificCharacterSet."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -93,7 +94,7 @@ def _encodings(raw: bytes) -> list[str]:
             return ["iso8859"]
 
 
-def _text(raw: bytes | None, encodings: list[str]) -> str | None:
+def text_of(raw: bytes | None, encodings: list[str]) -> str | None:
     """A text with each of its values trimmed; None if empty or absent."""
     if raw is None:
         return None

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from pipelines.core.errors import ItemError, PeerError
 from pipelines.core.node_settings import NodeSettings
@@ -54,6 +55,10 @@ class DicomwebNode:
         if study_instance_uid:
             keys = {"StudyInstanceUID": study_instance_uid}
         return self._find("/studies", keys, STUDY_KEYS)
+
+    def find_day(self, day: date, wanted: tuple[str, ...]) -> tuple[Answer, ...]:
+        """The studies of a day, with these attributes, StudyInstanceUID first."""
+        return self._find("/studies", {"StudyDate": f"{day:%Y%m%d}"}, wanted)
 
     def find_series(self, study_instance_uid: str) -> tuple[Answer, ...]:
         """The series of a study."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from pynetdicom import build_context, evt
@@ -66,6 +67,10 @@ class DimseNode:
         if study_instance_uid:
             keys = {"StudyInstanceUID": study_instance_uid}
         return self.find("STUDY", keys, STUDY_KEYS)
+
+    def find_day(self, day: date, wanted: tuple[str, ...]) -> tuple[Answer, ...]:
+        """The studies of a day, with these attributes, StudyInstanceUID first."""
+        return self.find("STUDY", {"StudyDate": f"{day:%Y%m%d}"}, wanted)
 
     def find_series(self, study_instance_uid: str) -> tuple[Answer, ...]:
         """The series of a study."""

@@ -7,6 +7,7 @@ ItemError  this study cannot be had: the PACS refuses it
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 from pipelines.io.answers import Answer
@@ -43,6 +44,10 @@ class Node(Protocol):
         self, *, accession_number: str | None, study_instance_uid: str | None
     ) -> tuple[Answer, ...]:
         """The studies that match, by StudyInstanceUID if given, else by AccessionNumber."""
+        ...
+
+    def find_day(self, day: date, wanted: tuple[str, ...]) -> tuple[Answer, ...]:
+        """The studies of a day, with these attributes, StudyInstanceUID first."""
         ...
 
     def find_series(self, study_instance_uid: str) -> tuple[Answer, ...]:

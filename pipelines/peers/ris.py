@@ -15,6 +15,7 @@ from typing import Any
 from pipelines.core.errors import SettingsError
 from pipelines.core.identity import RisRow
 from pipelines.core.model import Sex
+from pipelines.core.node_settings import NodeSettings
 from pipelines.core.settings import SelectSettings
 from pipelines.core.spelling import fold
 from pipelines.io.tables import Cell
@@ -143,13 +144,13 @@ class Ris:
             del row[name]
 
 
-def open_ris(settings: SelectSettings) -> Ris:
+def open_ris(settings: SelectSettings, node: NodeSettings | None = None) -> Ris:
     """The RIS that the settings name, its columns recognised.
 
     Raises SettingsError where a column is not found or a rule has none to go by, PeerError where
     it cannot be read.
     """
-    source = open_source(settings)
+    source = open_source(settings, node)
     try:
         recognised = _recognised(source, settings)
         _refuse_blind_rules(settings, recognised)
@@ -159,9 +160,9 @@ def open_ris(settings: SelectSettings) -> Ris:
     return Ris(source=source, recognised=recognised)
 
 
-def recognise(settings: SelectSettings) -> tuple[str, Recognised]:
+def recognise(settings: SelectSettings, node: NodeSettings | None = None) -> tuple[str, Recognised]:
     """The name of the RIS, and which of its columns is which field; raises as `open_ris` does."""
-    source = open_source(settings)
+    source = open_source(settings, node)
     source.table.close()
     return source.name, _recognised(source, settings)
 

@@ -1,16 +1,17 @@
-"""The kinds of RIS there are: a file, a database; each is one table, read once."""
+"""The kinds of RIS there are: a file, a database, a PACS; each is one table, read once."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipelines.core.addresses import shown
 from pipelines.core.errors import SettingsError
+from pipelines.core.node_settings import NodeSettings
 from pipelines.core.settings import SelectSettings
 from pipelines.io.tables import Table, read_table
 
+PACS_SCHEMES = frozenset({"http", "https", "dicom", "dicoms"})
 PASSWORD = "MOSMED_RIS_PASSWORD"  # noqa: S105 - the name of the variable, not the password
 
 
@@ -22,10 +23,11 @@ class Source:
     table: Table
 
 
-def open_source(settings: SelectSettings) -> Source:
+def open_source(settings: SelectSettings, node: NodeSettings | None = None) -> Source:
     """The RIS that the settings name, its columns known, its rows still to come.
 
-    Raises SettingsError where none is named, PeerError where it cannot be read.
+    `node` is how a PACS is called that stands in for a RIS. Raises SettingsError where none is
+    named, PeerError where it cannot be read.
     """
     if settings.ris is None:
         raise SettingsError(
@@ -35,16 +37,14 @@ def open_source(settings: SelectSettings) -> Source:
     if isinstance(settings.ris, Path):
         table = read_table(settings.ris, sheet=settings.sheet)
         return Source(name=settings.ris.name, table=table)
-    scheme = urlsplit(settings.ris).scheme.lower()
-    opener = OPENERS.get(scheme, _database)
-    return Source(name=shown(settings.ris), table=opener(settings.ris, settings))
+    return Source(name=shown(settings.ris), table=_remote(settings.ris, settings, node))
 
 
-def _database(address: str, settings: SelectSettings) -> Table:
+def _remote(address: str, settings: SelectSettings, node: NodeSettings | None) -> Table:
+    if urlsplit(address).scheme.lower() in PACS_SCHEMES:
+        from pipelines.peers.ris_pacs import pacs_table
+
+        return pacs_table(address, settings, node or NodeSettings())
     from pipelines.io.sql import query_table
 
     return query_table(address, settings.query, password=os.environ.get(PASSWORD))
-
-
-OPENERS: dict[str, Callable[[str, SelectSettings], Table]] = {}
-"""By the scheme of the address; what is not here is a database."""
