@@ -5,7 +5,7 @@ even stack is refused with a code that names the fault. Voxels are moved, never 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -231,13 +231,14 @@ def one_mask(
     )
     marked, made_by = fuse(list(marks.values()), by)
     least = min(agreement.dice for agreement in agreements)
-    told = Decision(
+    fusion = Decision(
         rule="mask_fusion",
         value=f"{len(marks)} readers, Dice {least:.3f} at least",
         outcome=f"{made_by}: {int(np.count_nonzero(marked))} voxels",
     )
     fused = Mask(marked=marked, affine_ras=first.affine_ras)
-    return fused, agreements, (*(each for _, each in placed.values()), told)
+    each = (replace(told, value=f"{reader}: {told.value}") for reader, (_, told) in placed.items())
+    return fused, agreements, (*each, fusion)
 
 
 def place_mask(mask: Mask, volume: Volume) -> tuple[Mask, Decision]:
