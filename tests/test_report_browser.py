@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -30,7 +31,13 @@ def browser():
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_bytes(render(contents(studies=12)))
+    given = contents(studies=12)
+    bands = [f"{n}0-{n}9" for n in range(1, 9)] + ["90+"]
+    varied = tuple(
+        replace(one, age_band=bands[n % 9], sex="MFO"[n % 3], lung_mean_hu=-600.0 - 17 * n)
+        for n, one in enumerate(given.studies)
+    )
+    path.write_bytes(render(replace(given, studies=varied)))
     return path.as_uri()
 
 

@@ -84,8 +84,11 @@ def _column(chart: Chart, number: int, place: tuple[float, float], top: int) -> 
     x, slot = place
     y = PLOT_TOP + PLOT_HEIGHT
     if number % math.ceil(len(chart.labels) / MOST_LABELS) == 0:
+        label = chart.labels[number]
         at, style = (x + slot * 0.1, "") if chart.is_binned else (x + slot / 2, "middle ")
-        yield text(at, y + 16, chart.labels[number], f"{style}quiet small")
+        if chart.is_binned and at + CHARACTER * len(label) > WIDTH:
+            at, style = WIDTH, "end "
+        yield text(at, y + 16, label, f"{style}quiet small")
     for series, (_, counts) in enumerate(chart.series):
         if counts[number]:
             height = PLOT_HEIGHT * counts[number] / top
