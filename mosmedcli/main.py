@@ -13,6 +13,19 @@ from mosmedcli import dataset, privacy, readings, stages
 from pipelines.core.errors import MosmedError
 
 EXIT_INTERRUPTED = 130
+HELP_WIDTH = 62
+
+SECTIONS = (
+    ("A workspace", ("init", "run", "status", "why")),
+    (
+        "The six steps one by one",
+        ("select", "export", "anonymize", "convert", "thin", "build-registry"),
+    ),
+    ("Quality", ("readings", "validate", "prove", "canary", "explain")),
+    ("For the owner alone", ("reidentify", "forget")),
+    ("To try it", ("sample",)),
+)
+"""What the commands are for, as `mosmed --help` lists them."""
 
 # Nothing here is linear algebra: the threads of the library cost more than all else at the start
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
@@ -46,6 +59,21 @@ class Boundary(click.Group):
         """The commands in the order in which they are used, not that of the alphabet."""
         del ctx
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by what they are for; one that is not in a section stands at the end."""
+        del ctx
+        named = {name for _, names in SECTIONS for name in names}
+        others = tuple(name for name in self.commands if name not in named)
+        width = max(map(len, self.commands))
+        for title, names in (*SECTIONS, ("Other commands", others)):
+            present = [(name, self.commands[name]) for name in names if name in self.commands]
+            rows = [
+                (f"{name:{width}}", one.get_short_help_str(HELP_WIDTH)) for name, one in present
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
 
 def _say(word: str, text: str) -> None:

@@ -29,6 +29,7 @@ def explain(session: Session, *, is_whole: bool) -> None:
       mosmed explain
       mosmed explain -w lungs --all
     """
+    from mosmedcli import show
     from pipelines.anonymize import explain as explained
     from pipelines.core.codec import to_jsonable
     from pipelines.explanation import summary, table
@@ -37,7 +38,7 @@ def explain(session: Session, *, is_whole: bool) -> None:
     if session.as_json:
         _json(to_jsonable(rows))
         return
-    click.echo(table(rows) if is_whole else summary(rows))
+    show.markdown_table(table(rows) if is_whole else summary(rows))
 
 
 @click.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:  # a command on a plain folder shall not load what the others 
     from pipelines.verification import Verified
 
 STUDIES_SHOWN = 3
+INDENT = (0, 0, 0, 4)
+NEVER_WRAPPED = ("stage", "rule")
 PIPE_WIDTH = 140
 MEANING = {"done": "green", "kept": "dim", "excluded": "yellow", "failed": "red", "pending": "cyan"}
 
@@ -84,6 +87,8 @@ def run(session: Session, report: RunReport, *, stage: str = "") -> None:
     _summary(out, report)
     if stage:
         _next(session, STAGE_NAMES[STAGE_NAMES.index(stage) + 1])
+    elif any(one.pending for one in report.stages):
+        _next(session, "run")
     elif report.published:
         _next(session, "why study_0001")
     sys.exit(report.exit_status)
@@ -159,9 +164,9 @@ def _reasons(out: Console, reasons: Sequence[tuple[str, Reason]]) -> None:
         more = len(reason.studies) - STUDIES_SHOWN
         names = f"{shown} and {more} more" if more > 0 else shown
         out.print(Text.assemble((f"{stage} {reason.state}: {reason.code}", style), f"  {names}"))
-        out.print(f"    {reason.example}", markup=False)
+        out.print(Padding(Text(reason.example), INDENT))
         if reason.hint:
-            out.print(Text(f"    {reason.hint}", "dim"))
+            out.print(Padding(Text(reason.hint, "dim"), INDENT))
 
 
 def _summary(out: Console, report: RunReport) -> None:
@@ -173,6 +178,7 @@ def _summary(out: Console, report: RunReport) -> None:
         out.print(Text(f"no reserve is left: {places} short ({group})", "yellow"))
     if report.published is not None:
         out.print(f"{report.published} studies published in {report.dataset}", markup=False)
+        out.print("to look at them, open report.html there in a browser")
 
 
 def _next(session: Session, stage: str) -> None:
@@ -185,7 +191,12 @@ def new_table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         justify = "right" if number and len(columns) > 4 else "left"
-        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(
+            column,
+            justify=justify,  # type: ignore[arg-type]
+            overflow="fold",
+            no_wrap=column in NEVER_WRAPPED,
+        )
     return table
 
 
@@ -193,6 +204,19 @@ def console() -> Console:
     """Standard output: as wide as the terminal, or wide enough for a file or a pipe."""
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(highlight=False, soft_wrap=False, width=width)
+
+
+def markdown_table(text: str) -> None:
+    """A table of Markdown as it is for a file or a pipe, and laid out on a terminal."""
+    if not sys.stdout.isatty():
+        click.echo(text)
+        return
+    head, _, *rows = ([cell.strip() for cell in line.strip("| ").split(" | ")]
+                      for line in text.splitlines())  # fmt: skip
+    laid_out = new_table(*head)
+    for row in rows:
+        laid_out.add_row(*map(Text, row))
+    console().print(laid_out)
 
 
 def print_json(value: Any) -> None:

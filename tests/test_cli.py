@@ -243,3 +243,14 @@ def test_a_sample_of_any_size_can_be_run_where_it_lies(tmp_path):
 
     assert report["published"] == 8
     assert report["shortfall"] == {}
+
+
+def test_the_help_lists_every_command_once_and_whole_on_80_columns():
+    help_text = mosmed("--help").output
+
+    for name in main.commands:
+        lines = re.findall(rf"^  {name} +(\S.*)$", help_text, re.MULTILINE)
+        assert len(lines) == 1, name
+        assert lines[0].endswith("."), name
+        assert not lines[0].endswith("..."), name
+    assert max(map(len, help_text.splitlines())) <= 80

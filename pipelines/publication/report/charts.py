@@ -17,6 +17,7 @@ PLOT_TOP, PLOT_HEIGHT, AXIS = 26.0, 150.0, 34.0
 MOST_LABELS = 9
 MOST_BINS = 12
 STEPS = (1, 2, 2.5, 5, 10)
+TOPS = (1, 2, 3, 4, 5, 6, 8, 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,17 +114,18 @@ def _legend(chart: Chart) -> list[Markup]:
     parts: list[Markup] = []
     x = WIDTH
     for series, (name, _) in reversed(list(enumerate(chart.series))):
-        parts.append(text(x, 12, name, "end small"))
-        x -= CHARACTER * len(name) + 16
+        x -= CHARACTER * len(name)
+        parts.append(text(x, 12, name, "small"))
+        x -= 15
         parts.append(element("rect", x=x, y=3, width=10, height=10, rx=2, class_=f"s{series}"))
-        x -= 12
+        x -= 10
     return [joined(parts)]
 
 
 def nice_top(most: int) -> int:
     """The end of a scale that holds `most`: a round number, even unless it is small."""
     scale = 10.0 ** math.floor(math.log10(most))
-    top = next(step * scale for step in STEPS if step * scale >= most)
+    top = next(step * scale for step in TOPS if step * scale >= most)
     return max(math.ceil(top), 2)
 
 

@@ -29,7 +29,7 @@ class Shape:
     side: float
 
 
-WIDE = Shape(name="wide", width=720, main=330, spine=120, side=200)
+WIDE = Shape(name="wide", width=720, main=370, spine=120, side=200)
 NARROW = Shape(name="narrow", width=340, main=340, spine=22, side=44)
 
 
