@@ -16,7 +16,7 @@ from pipelines.core.model import Decision, Deidentified, Excluded, FolderItem, R
 from pipelines.core.profile import profile
 from pipelines.core.settings import AnonymizeSettings
 from pipelines.core.traces import Traces, traces_of
-from pipelines.io.ct_objects import OBJECTIONS, Facts, objection, patient_key_of
+from pipelines.io.ct_objects import Facts, objection, patient_key_of, reason_of
 from pipelines.io.engine import OLDEST_AGE_YEARS, Engine, Rewritten
 from pipelines.io.keys import read_key
 from pipelines.io.mask_header import clean_mask
@@ -28,6 +28,7 @@ from pipelines.io.rewriter import Rewriter
 VERSION: int = 2
 
 SERIES_FOLDER = "series"
+DUPLICATE = "duplicate"
 
 find = find_series
 
@@ -63,7 +64,7 @@ def work(
         known=traces_of(exported.identifying_values),
         shift_days=pseudonyms.shift_days(exported.patient_key, settings.maximum_shift_days),
     )
-    series = _Series(folder=folder, total=len(files))
+    series = _Series(folder=folder, total=len(files), rules=engine.rules)
     for number, file in enumerate(files, start=1):
         series.add(file, number, lambda _facts: engine)
     if not series.paths:
@@ -76,7 +77,7 @@ def work(
         patient_pseudonym=engine.patient,
         dose_length_product_mgy_cm=exported.dose_length_product_mgy_cm,
         readings=exported.readings,
-        decisions=series.decisions(engine.rules),
+        decisions=series.decisions(),
         instances=len(series.paths),
         masks=_masks(exported.masks, source, folder, pseudonyms),
     )
@@ -103,7 +104,7 @@ def work_plain(
             shift_days=pseudonyms.shift_days(key, settings.maximum_shift_days),
         )
 
-    series = _Series(folder=folder, total=len(item.files), is_tree=True)
+    series = _Series(folder=folder, total=len(item.files), rules=rules, is_tree=True)
     for number, file in enumerate(item.files, start=1):
         series.add(file, number, engine)
     if not series.paths:
@@ -113,7 +114,7 @@ def work_plain(
         category=None,
         patient_age_years=series.age_years(None),
         patient_sex=series.sex(Sex.OTHER),
-        decisions=series.decisions(rules),
+        decisions=series.decisions(),
         instances=len(series.paths),
     )
 
@@ -190,20 +191,25 @@ class _Series:
 
     folder: Path
     total: int
+    rules: Rules
     is_tree: bool = False
     paths: list[Path] = field(default_factory=list)
-    _rewriter: Rewriter = field(default_factory=Rewriter)
+    _rewriter: Rewriter = field(init=False)
     _last: tuple[Facts, Engine] | None = None
     _left_out: Counter[str] = field(default_factory=Counter)
     _counts: Counter[str] = field(default_factory=Counter)
     _sexes: list[str] = field(default_factory=list)
     _ages: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        tags = (one.tags for one in self.rules.filters)
+        self._rewriter = Rewriter(also=frozenset().union(*tags))
+
     def add(self, file: Path, number: int, engine_of: Callable[[Facts], Engine]) -> None:
         """De-identify and write one file, or count by which rule it is left out."""
         name = f"file {number} of {self.total}"
         with self._rewriter.open(file, name=name) as opened:
-            if rule := objection(opened.facts):
+            if rule := objection(opened.facts, self.rules.filters):
                 self._left_out[rule] += 1
                 return
             engine = self._engine(opened.facts, engine_of)
@@ -236,7 +242,7 @@ class _Series:
                 raise DicomError(
                     "CONFLICTING_DUPLICATE", f"{name}: another object has its SOPInstanceUID"
                 )
-            self._left_out["duplicate"] += 1
+            self._left_out[DUPLICATE] += 1
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         write_part10(target, rewritten.head, rewritten.tail, name=name)
@@ -257,15 +263,15 @@ class _Series:
 
     def excluded(self, public_id: str) -> Excluded:
         """The item without any object that may pass, by the rule that hit most of them."""
-        rule = max(OBJECTIONS, key=lambda rule: self._left_out[rule])
+        rule = max(sorted(self._left_out), key=lambda rule: self._left_out[rule])
         return Excluded(
             public_id=public_id,
             rule=rule,
-            reason=OBJECTIONS[rule],
+            reason=reason_of(rule),
             decisions=self._left_out_decisions(),
         )
 
-    def decisions(self, rules: Rules) -> tuple[Decision, ...]:
+    def decisions(self) -> tuple[Decision, ...]:
         """What was decided, in counts: no value of any element enters a record."""
         counts = ", ".join(f"{action} {count}" for action, count in sorted(self._counts.items()))
         profile = Decision(
@@ -275,7 +281,7 @@ class _Series:
         )
         loosened = tuple(
             Decision(rule="recipe", value=keyword, outcome="kept: Basic Profile not claimed")
-            for keyword in rules.loosened
+            for keyword in self.rules.loosened
         )
         return (*self._left_out_decisions(), profile, *loosened)
 
@@ -284,7 +290,8 @@ class _Series:
             Decision(
                 rule=rule,
                 value=f"{count} of {self.total} objects",
-                outcome="left out: " + OBJECTIONS.get(rule, "the same object again"),
+                outcome="left out: "
+                + ("the same object again" if rule == DUPLICATE else reason_of(rule)),
             )
             for rule, count in sorted(self._left_out.items())
         )

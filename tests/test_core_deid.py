@@ -246,7 +246,7 @@ BAD_LINES = {
     "REMOVE select:VR:XX": "no value representation XX",
     "JITTER StudyDate 3": "not honoured",
     "ADD PatientName Nobody": "not honoured",
-    "%filter graylist": "does not honour",
+    "%values patient": "does not honour",
     "%heade": "did you mean header",
     "FORMAT nifti": "FORMAT dicom",
     "REPLACE StudyDate func:shift_date": "needs retain_modified_dates",

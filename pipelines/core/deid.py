@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pipelines.core.filters import ObjectFilter
 from pipelines.core.retained import PrivateElement, PrivateKey
 
 
@@ -180,6 +181,7 @@ class Rules:
     """Tag to rule, and value representation to rule for the tags that have none of their own.
 
     Of private elements only those in `by_private` may stay, with the creator of their block.
+    `filters` leave out whole objects.
     """
 
     options: Options
@@ -187,6 +189,7 @@ class Rules:
     by_vr: Mapping[str, Rule]
     by_private: Mapping[PrivateKey, PrivateElement] = field(default_factory=dict)
     loosened: tuple[str, ...] = ()
+    filters: tuple[ObjectFilter, ...] = ()
 
     def safe(self, tag: int, creator: str) -> PrivateElement | None:
         """The private element that may stay, `creator` being what its block says."""

@@ -5,11 +5,8 @@ everything else is Uncertain. Nothing here needs pydicom, which takes longer to 
 series takes to rewrite.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from math import isfinite
-from struct import iter_unpack
 
 from pipelines.core.deid import STANDARD_SCHEMES, TEXT_VRS, Action, Origin, Rule
 from pipelines.core.dictionary import vr_of
@@ -25,7 +22,9 @@ from pipelines.core.values import (
     SPECIFIC_CHARACTER_SET,
     structural,
 )
+from pipelines.io.canonical import CANONICAL, UID, UNIT_BYTES, is_finite
 from pipelines.io.engine import Engine, Remembered
+from pipelines.io.piece import Piece, items_of, joined
 from pipelines.io.plain_text import TextReader
 from pipelines.io.raw_elements import (
     DEEPEST_SKIPPED,
@@ -37,28 +36,6 @@ from pipelines.io.raw_elements import (
 )
 from pipelines.io.walker import LONG_VRS
 
-_UID = re.compile(rb"(?:[0-9]+(?:\.[0-9]+){3,}|2\.25\.[0-9]{20,39})\0?")
-_INTEGERS = re.compile(rb"-?[0-9]{1,9}(?:\\-?[0-9]{1,9})* ?")
-_DECIMAL = rb"(?=[-+0-9.eE]{1,16}(?:[\\ ]|$))[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,2})?"
-_DECIMALS = re.compile(_DECIMAL + rb"(?:\\" + _DECIMAL + rb")* ?")
-_CODE = rb"[A-Z0-9_](?:[A-Z0-9 _]{0,14}[A-Z0-9_])?"
-_CODES = re.compile(_CODE + rb"(?:\\(?:" + _CODE + rb")?)* ?")
-_TEXT = rb"[!-[\]-~](?:[ -[\]-~]*[!-[\]-~])?"
-_TEXTS = re.compile(_TEXT + rb"(?:\\" + _TEXT + rb")* ?")
-_ONE_TEXT = re.compile(rb"[!-~](?:[ -~]*[!-~])? ?")
-CANONICAL = {
-    "CS": _CODES,
-    "DS": _DECIMALS,
-    "IS": _INTEGERS,
-    "UI": _UID,
-    **dict.fromkeys(("LO", "SH", "UC"), _TEXTS),
-    **dict.fromkeys(("LT", "ST", "UT"), _ONE_TEXT),
-}
-"""Values that pydicom writes again as it has read them, by type."""
-
-UNIT_BYTES = {"AT": 4, "FD": 8, "FL": 4, "SL": 4, "SS": 2, "UL": 4, "US": 2}
-"""Sizes of binary numbers and tags."""
-
 SHORTS = frozenset({b"US", b"SS"})
 TELLING_VRS = frozenset({*TEXT_VRS, "DA", "DT", "UI"})
 """Types whose removed values are remembered."""
@@ -66,22 +43,6 @@ TELLING_VRS = frozenset({*TEXT_VRS, "DA", "DT", "UI"})
 NUMBER_VRS = frozenset({"DS", "IS"})
 INSTANCE_NUMBER = 0x00200013
 MEMORY_SEEN = 4096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Piece:
-    """The new bytes of one element, none if it is removed, and what the proof has to know.
-
-    `counted` names what was done, `uids` were replaced, `seen` remembers all else that was taken
-    out, `counters` are integer strings as they are searched for echoes.
-    """
-
-    content: bytes = b""
-    counted: tuple[str, ...] = ()
-    uids: tuple[str, ...] = ()
-    seen: Remembered | None = None
-    counters: bytes = b""
-    is_ascii: bool = True
 
 
 @dataclass(slots=True)
@@ -151,7 +112,7 @@ class ByBytes:
     def _kept(self, tag: int, element: bytes, value: bytes, vr: str) -> Piece:
         kept = Piece(content=element, counted=(Action.KEEP.value,))
         if " " in vr or vr in UNIT_BYTES:
-            if not value or len(value) % UNIT_BYTES.get(vr, 2) or not _is_finite(value, vr):
+            if not value or len(value) % UNIT_BYTES.get(vr, 2) or not is_finite(value, vr):
                 raise Uncertain
             return kept
         if vr not in CANONICAL or (value and not CANONICAL[vr].fullmatch(value)):
@@ -193,7 +154,7 @@ class ByBytes:
         """The texts that are remembered, or made into new ones."""
         if not value or not (vr in TELLING_VRS or rule.action in {Action.AGE, Action.PSEUDONYM}):
             return []
-        if rule.action is Action.UID and not _UID.fullmatch(value):
+        if rule.action is Action.UID and not UID.fullmatch(value):
             raise Uncertain
         return self.reader.texts(value, vr)
 
@@ -263,9 +224,9 @@ class ByBytes:
     def _kept_items(self, element: bytes, items: list[list[Span]], depth: int) -> Piece:
         kept = [spans for spans in items if not self._is_local_code(element, spans)]
         inner = [self._item(element, spans, depth) for spans in kept]
-        content = b"" if items and not kept else self._with_value(element, _items(inner))
+        content = b"" if items and not kept else self._with_value(element, items_of(inner))
         counted = (Action.KEEP.value, *["local code"] * (len(items) - len(kept)))
-        return _joined(content, counted, [piece for pieces in inner for piece in pieces])
+        return joined(content, counted, [piece for pieces in inner for piece in pieces])
 
     def _item(self, element: bytes, spans: list[Span], depth: int) -> list[Piece]:
         pieces: dict[int, Piece] = {}
@@ -307,35 +268,6 @@ class ByBytes:
 
 
 _REMOVED = Rule(action=Action.REMOVE, why="", origin=Origin.PROFILE)
-
-
-def _is_finite(value: bytes, vr: str) -> bool:
-    """Whether floats are numbers: NaNs have many spellings, of which pydicom may write another."""
-    kind = {"FL": "f", "FD": "d"}.get(vr)
-    return kind is None or all(isfinite(number) for (number,) in iter_unpack("<" + kind, value))
-
-
-def _items(inner: list[list[Piece]]) -> bytes:
-    """Items of defined length, as pydicom writes them."""
-    contents = [b"".join(piece.content for piece in pieces) for pieces in inner]
-    return b"".join(
-        b"\xfe\xff\x00\xe0" + len(content).to_bytes(4, "little") + content for content in contents
-    )
-
-
-def _joined(content: bytes, counted: tuple[str, ...], inner: list[Piece]) -> Piece:
-    """The piece of a sequence: what is counted, remembered and searched is that of its elements."""
-    seen = Remembered()
-    for piece in inner:
-        if piece.seen is not None:
-            seen.add(piece.seen)
-    return Piece(
-        content=content,
-        counted=(*counted, *(what for piece in inner for what in piece.counted)),
-        uids=tuple(uid for piece in inner for uid in piece.uids),
-        seen=seen or None,
-        counters=b"\0".join(piece.counters for piece in inner if piece.counters),
-    )
 
 
 def _counters(tag: int, value: bytes) -> bytes:

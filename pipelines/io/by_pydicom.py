@@ -9,12 +9,12 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
 from pipelines.core.dictionary import vr_of
-from pipelines.io.by_bytes import Piece
 from pipelines.io.ct_objects import OVERLAYS, PLACES, Facts
 from pipelines.io.deidentify import counted_texts, is_counter
 from pipelines.io.dicom import faults_of
 from pipelines.io.elements import texts_at
 from pipelines.io.engine import UTF_8, Engine
+from pipelines.io.piece import Piece
 from pipelines.io.raw_elements import Uncertain
 from pipelines.io.rewriting import Rewriting
 
@@ -49,20 +49,23 @@ def _refuse_ambiguous(dataset: Dataset) -> None:
         raise Uncertain
 
 
-def facts_of(dataset: Dataset, *, name: str) -> Facts:
-    """What a data set says of itself; raises DicomError."""
+def facts_of(dataset: Dataset, *, name: str, also: frozenset[int] = frozenset()) -> Facts:
+    """What a data set says of itself, `also` being further tags; raises DicomError."""
+    tags = also.union(PLACES.values())
     with faults_of(name):
         return Facts(
-            texts={tag: texts_at(dataset, tag) for tag in PLACES.values() if tag in dataset},
+            texts={tag: texts_at(dataset, tag) for tag in tags if tag in dataset},
             overlays=frozenset(tag for tag in map(int, dataset.keys()) if tag >> 24 == OVERLAYS),
         )
 
 
-def facts_in(elements: Iterable[bytes], *, is_implicit: bool, name: str) -> Facts:
+def facts_in(
+    elements: Iterable[bytes], *, is_implicit: bool, name: str, also: frozenset[int]
+) -> Facts:
     """What some elements say of their file; raises DicomError."""
     with faults_of(name):
         dataset = _decoded(elements, is_implicit=is_implicit)
-    return facts_of(dataset, name=name)
+    return facts_of(dataset, name=name, also=also)
 
 
 def _decoded(elements: Iterable[bytes], *, is_implicit: bool) -> Dataset:

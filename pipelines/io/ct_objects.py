@@ -1,10 +1,11 @@
 """What a DICOM object says of itself before it is de-identified: whether it may pass, and whose."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from pipelines.core.dictionary import CT_IMAGE_STORAGE, ENHANCED_CT_IMAGE_STORAGE
+from pipelines.core.filters import ObjectFilter
 from pipelines.core.identity import RisRow
 from pipelines.core.patients import patient_key
 
@@ -40,8 +41,17 @@ class Facts:
     overlays: frozenset[int]
 
 
-def objection(facts: Facts) -> str:
-    """The rule of OBJECTIONS that leaves the object out; empty for an original CT image."""
+def objection(facts: Facts, filters: Sequence[ObjectFilter] = ()) -> str:
+    """The rule of OBJECTIONS or the filter that leaves the object out; empty for what may pass."""
+    return _objection(facts) or next((one.name for one in filters if one.flags(facts.texts)), "")
+
+
+def reason_of(rule: str) -> str:
+    """Why a rule of `objection` leaves an object out."""
+    return OBJECTIONS.get(rule, "a filter of your recipe")
+
+
+def _objection(facts: Facts) -> str:
     if _texts(facts, "SOPClassUID") not in ([CT_IMAGE_STORAGE], [ENHANCED_CT_IMAGE_STORAGE]):
         return "sop_class"
     image_type = [value.upper() for value in _texts(facts, "ImageType")]

@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from pipelines.core.traces import CHANCELESS_TEXT, Traces
-from pipelines.io.by_bytes import ByBytes, Piece
+from pipelines.io.by_bytes import ByBytes
 from pipelines.io.engine import Engine
+from pipelines.io.piece import Piece
 from pipelines.io.plain_text import TextReader
 from pipelines.io.raw_elements import Uncertain, value_of
 from pipelines.io.raw_header import RawHeader

@@ -37,6 +37,7 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.profile import profile, recipe_text
 from pipelines.core.retained import SHIFTED, PrivateKey, safe_private
 from pipelines.io.profile_options import read_text
+from pipelines.io.recipe_filters import read_filters
 from pipelines.io.recipe_lines import Line, nearest, read_lines
 
 NUMBER_VRS = ("DS", "IS")
@@ -57,7 +58,10 @@ def load(options: Options, paths: tuple[Path, ...] = ()) -> Rules:
     shipped = profile(options)
     rules = _shipped(shipped, _parsed("mosmed.deid", recipe_text(options)))
     for path in paths:
-        rules = _overridden(rules, _parsed(path.name, read_text(path)))
+        text = read_text(path)
+        filters = read_filters(path.name, text, _filtered_tag)
+        rules = _overridden(rules, _parsed(path.name, text))
+        rules = replace(rules, filters=(*rules.filters, *filters))
     return replace(rules, loosened=tuple(_loosened(shipped, rules)))
 
 
@@ -201,6 +205,15 @@ def _tag(line: Line) -> int:
     raise line.fault(
         f"there is no attribute '{line.target}'{nearest(line.target, tuple(keyword_dict))}"
     )
+
+
+def _filtered_tag(line: Line) -> int:
+    """The tag a filter looks at; deid writes those without a keyword 0xGGGGEEEE."""
+    number = re.fullmatch(r"0x([0-9A-Fa-f]{8})", line.target)
+    tag = int(number[1], 16) if number else _tag(line)
+    if not keyword_for_tag(tag):
+        raise line.fault(f"{tag_text(tag)} is private, retired or unknown to PS3.6")
+    return tag
 
 
 def _dictionary_vr(tag: int) -> str:

@@ -27,33 +27,44 @@ class Line:
     action: str
     target: str
     value: str
+    text: str = ""
 
     def fault(self, what: str, *, hint: str = "") -> SettingsError:
         """The error for this line."""
         return SettingsError(f"{self.place}: {what}", hint=hint or "Nothing was anonymized.")
 
 
-def read_lines(name: str, text: str) -> Iterator[Line]:
-    """The actions of a recipe; raises SettingsError with `name` and number of a bad line."""
-    section = wanted = ""
+def numbered_lines(name: str, text: str) -> Iterator[Line]:
+    """Every line that says something; raises SettingsError with `name` and number of a bad one."""
     for number, raw in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
-        words = raw.split("#")[0].split()
+        said = raw.split("#")[0].strip()
+        words = said.split()
         line = Line(
             place=f"{name}:{number}",
             action=words[0] if words else "",
             target=words[1] if len(words) > 1 else "",
             value=" ".join(words[2:]),
+            text=said,
         )
         if re.search(r"\S#", raw) and not raw.lstrip().startswith("#"):
             raise line.fault("put a space before a comment", hint="deid cuts a value at its #.")
+        if said:
+            yield line
+
+
+def read_lines(name: str, text: str) -> Iterator[Line]:
+    """The actions of a recipe; raises SettingsError with `name` and number of a bad line."""
+    section = wanted = ""
+    for line in numbered_lines(name, text):
         if line.action.upper().startswith("FORMAT"):
             wanted = _format(line)
         elif line.action.startswith("%"):
             section = _section(line)
-        elif line.action:
+        else:
             if not (wanted and section):
-                raise line.fault("a recipe begins with 'FORMAT dicom' and '%header'")
-            yield _action(line)
+                raise line.fault("a recipe begins with 'FORMAT dicom' and '%header' or '%filter'")
+            if section == "header":
+                yield _action(line)
 
 
 def _format(line: Line) -> str:
@@ -64,10 +75,12 @@ def _format(line: Line) -> str:
 
 def _section(line: Line) -> str:
     section = line.action[1:]
-    if section == "header" and not line.target:
+    if (section == "header" and not line.target) or section == "filter":
         return section
     if section in SECTIONS:
-        raise line.fault(f"mosmed does not honour the section %{section}", hint="Use %header.")
+        raise line.fault(
+            f"mosmed does not honour the section %{section}", hint="Use %header and %filter."
+        )
     raise line.fault(f"there is no section %{section}{nearest(section, SECTIONS)}")
 
 

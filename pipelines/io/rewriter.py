@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 from pipelines.core.deid import Action
 from pipelines.core.errors import DicomError
 from pipelines.core.values import PATIENT_SEX, SPECIFIC_CHARACTER_SET, structural
-from pipelines.io.by_bytes import Piece
 from pipelines.io.claims import claimed_elements
-from pipelines.io.ct_objects import OVERLAYS, PLACES, Facts
+from pipelines.io.ct_objects import OVERLAYS, Facts
 from pipelines.io.engine import Engine, Remembered, Rewritten
+from pipelines.io.facts import TYPES_LOOKED_AT, plain_facts
 from pipelines.io.new_file import SEQUENCE_END_BYTES, FileRange, encode_start, pixel_header
+from pipelines.io.piece import Piece
 from pipelines.io.pieces import Maker, Proof
-from pipelines.io.plain_text import TextReader
 from pipelines.io.raw_elements import Uncertain, value_of
 from pipelines.io.raw_header import RawHeader, read_raw_header
 from pipelines.io.walker import UNDEFINED_LENGTH
@@ -44,16 +44,6 @@ PATIENT_AGE = 0x00101010
 SAMPLES, FRAMES, ROWS, COLUMNS, BITS = 0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280100
 PIXEL_REPRESENTATION = 0x00280103
 LINKS = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
-TYPES_LOOKED_AT = {
-    PLACES["SOPClassUID"]: "UI",
-    PLACES["ImageType"]: "CS",
-    PLACES["PatientName"]: "PN",
-    PLACES["PatientID"]: "LO",
-    PLACES["IssuerOfPatientID"]: "LO",
-    PLACES["PatientBirthDate"]: "DA",
-    PLACES["StudyInstanceUID"]: "UI",
-    PLACES["BurnedInAnnotation"]: "CS",
-}
 _INTEGER = re.compile(rb"[0-9]{1,9} ?")
 
 
@@ -83,7 +73,9 @@ class Opened:
 class Rewriter:
     """De-identifies the files of one item, one at a time; remembers pieces, never whole files."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, also: frozenset[int] = frozenset()) -> None:
+        """`also`: tags of which the facts tell, too."""
+        self._also = also
         self._engine: Engine | None = None
         self._makers: dict[tuple[bool, bytes], tuple[Maker, dict[bytes, Piece]]] = {}
         self._claims: dict[tuple[bool, bool], dict[int, bytes]] = {}
@@ -124,7 +116,7 @@ class Rewriter:
         from pipelines.io.part10 import read_part10
 
         part = read_part10(path, name=name)
-        facts = facts_of(part.dataset, name=name)
+        facts = facts_of(part.dataset, name=name, also=self._also)
         return Opened(
             path=path, name=name, descriptor=descriptor, raw=None, facts=facts, _part=part
         )
@@ -134,17 +126,20 @@ class Rewriter:
         elements = tuple(
             (tag, element)
             for tag, element in raw.elements.items()
-            if tag in TYPES_LOOKED_AT or tag >> 24 == OVERLAYS or tag == SPECIFIC_CHARACTER_SET
+            if tag in TYPES_LOOKED_AT
+            or tag in self._also
+            or tag >> 24 == OVERLAYS
+            or tag == SPECIFIC_CHARACTER_SET
         )
         key = raw.is_implicit, elements
         if self._file_facts is None or self._file_facts[0] != key:
             try:
-                facts = _plain_facts(dict(elements), is_implicit=raw.is_implicit)
+                facts = plain_facts(dict(elements), self._also, is_implicit=raw.is_implicit)
             except Uncertain:
                 from pipelines.io.by_pydicom import facts_in
 
                 contents = [element for _, element in elements]
-                facts = facts_in(contents, is_implicit=raw.is_implicit, name=name)
+                facts = facts_in(contents, is_implicit=raw.is_implicit, name=name, also=self._also)
             self._file_facts = key, facts
         return self._file_facts[1]
 
@@ -241,20 +236,6 @@ def _blanked(piece: Piece, raw: RawHeader) -> Piece:
         raise Uncertain  # it lies within a sequence
     content = piece.content[:4] + (bytes(4) if raw.is_implicit else b"IS" + bytes(2))
     return replace(piece, content=content, counted=(*piece.counted, "echo"), counters=b"")
-
-
-def _plain_facts(elements: dict[int, bytes], *, is_implicit: bool) -> Facts:
-    """Facts without pydicom; raises Uncertain."""
-    charset = value_of(elements.get(SPECIFIC_CHARACTER_SET, b""), is_implicit=is_implicit)
-    reader = TextReader(charset)
-    texts = {}
-    for tag, vr in TYPES_LOOKED_AT.items():
-        if tag in elements:
-            if not is_implicit and elements[tag][4:6] != vr.encode():
-                raise Uncertain
-            texts[tag] = reader.texts(value_of(elements[tag], is_implicit=is_implicit), vr)
-    overlays = frozenset(tag for tag in elements if tag >> 24 == OVERLAYS)
-    return Facts(texts=texts, overlays=overlays)
 
 
 def _counts(raw: RawHeader, pieces: Mapping[int, Piece]) -> Counter[str]:
