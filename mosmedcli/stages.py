@@ -94,7 +94,7 @@ def select(session: Session, *, again: bool, verify: bool) -> None:
 @click.option("--check", is_flag=True, help="Say what the PACS answers, and do nothing.")
 @session_options
 def export(session: Session, *, check: bool) -> None:
-    """Fetch the drawn studies from the PACS, or from a folder it was exported to.
+    """Fetch the drawn studies from the PACS or a folder of it.
 
     One series of each is chosen by the rules under [export] in mosmed.toml. A study that is
     missing, incomplete or without a fitting series falls out with its reason, and the next

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from mosmedcli.main import main
 from pipelines.core.errors import MosmedError
@@ -246,7 +247,7 @@ def test_a_sample_of_any_size_can_be_run_where_it_lies(tmp_path):
 
 
 def test_the_help_lists_every_command_once_and_whole_on_80_columns():
-    help_text = mosmed("--help").output
+    help_text = CliRunner().invoke(main, ["--help"], terminal_width=80).output
 
     for name in main.commands:
         lines = re.findall(rf"^  {name} +(\S.*)$", help_text, re.MULTILINE)
