@@ -133,6 +133,27 @@ def test_any_text_can_be_set_and_gives_the_same_bytes_again(text):
     assert pdf(text) == pdf(text)
 
 
+EVIL = "A|B <b>x</b>\x00\x1b\n\n# C [d](javascript:e) `h` *i* & 中文 😀 " + "w" * 3000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"title": EVIL}, {"holder": EVIL, "publisher": EVIL, "funding": EVIL, "contact": EVIL},
+     {"creators": (EVIL, "a, b")}, {"version": EVIL}, {"answers": {"ethics": EVIL}},
+     {"changelog": {EVIL: EVIL}}],
+    ids=["title", "imprint", "creators", "version", "answers", "changelog"],
+)  # fmt: skip
+def test_no_text_of_the_settings_breaks_a_document(changes):
+    made = published(RegistrySettings(**changes))
+
+    assert all(pages_of(made[f"README_{code}.pdf"]) for code in ("EN", "RU"))
+    assert json.loads(made["croissant.json"])
+    assert json.loads(made["datacite.json"])
+    for name in ("README_EN.md", "DATASHEET.md", "CHANGELOG.md"):
+        assert "\x00" not in made[name].decode()
+        assert "\n# C" not in made[name].decode()
+
+
 def test_long_tables_and_words_stay_on_the_page():
     rows = "\n".join(f"| {'w' * 90} | {n} | {'long text ' * 30} |" for n in range(60))
 

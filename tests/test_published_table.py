@@ -190,9 +190,10 @@ def test_a_column_nobody_knows_is_refused_with_the_nearest_one(name, hint):
     assert hint in error.value.hint
 
 
-def test_a_column_that_is_named_twice_is_refused():
+@pytest.mark.parametrize("columns", [(), ("sex", "sex")])
+def test_no_columns_and_a_column_named_twice_are_refused(columns):
     with pytest.raises(SettingsError):
-        columns_of(RegistrySettings(columns=("sex", "sex")))
+        columns_of(RegistrySettings(columns=columns))
 
 
 def test_no_pseudonym_is_published():

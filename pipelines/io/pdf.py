@@ -12,7 +12,7 @@ from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
-from pipelines.io.pdf_blocks import FAINT, Heading, blocks_of
+from pipelines.io.pdf_blocks import FAINT, blocks_of, heading_of
 from pipelines.io.pdf_fonts import SANS, drawable, register_fonts
 
 MARGIN, FOOT_AT, FOOT_SIZE = 20 * mm, 11 * mm, 8
@@ -77,10 +77,10 @@ class _Template(BaseDocTemplate):
 
     def afterFlowable(self, flowable: Flowable) -> None:  # noqa: N802  the library calls it so
         """Make a bookmark of a heading."""
-        if isinstance(flowable, Heading):
+        heading = heading_of(flowable)
+        if heading is not None:
+            level, text = heading
             self._headings += 1
             key = f"heading-{self._headings}"
             self.canv.bookmarkPage(key)
-            self.canv.addOutlineEntry(
-                flowable.getPlainText(), key, flowable.level, closed=flowable.level > 1
-            )
+            self.canv.addOutlineEntry(text, key, level, closed=level > 1)

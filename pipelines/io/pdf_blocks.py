@@ -68,12 +68,11 @@ HEAD = _style("head", fontName=BOLD, fontSize=CELL_SIZE, leading=11.5, spaceAfte
 CODE = _style("code", fontName=MONO, fontSize=CODE_SIZE, leading=11)
 
 
-class Heading(Paragraph):
-    """A heading, with its level for the bookmarks: 0 for the title."""
-
-    def __init__(self, text: str, level: int) -> None:
-        super().__init__(text, HEADINGS[min(level, len(HEADINGS) - 1)])
-        self.level = level
+def heading_of(block: Flowable) -> tuple[int, str] | None:
+    """The level of a heading, 0 for the title, and its text; None for any other block."""
+    if isinstance(block, Paragraph) and block.style in HEADINGS:
+        return HEADINGS.index(block.style), block.getPlainText()
+    return None
 
 
 def blocks_of(markdown: str, width: float) -> list[Flowable]:
@@ -91,7 +90,8 @@ def _blocks(node: SyntaxTreeNode, width: float) -> Iterator[Flowable]:
 
 
 def _heading(node: SyntaxTreeNode, _: float) -> Iterator[Flowable]:
-    yield Heading(_inline(node.children), int(node.tag[1]) - 1)
+    level = min(int(node.tag[1]), len(HEADINGS)) - 1
+    yield Paragraph(_inline(node.children), HEADINGS[level])
 
 
 def _paragraph(node: SyntaxTreeNode, _: float) -> Iterator[Flowable]:

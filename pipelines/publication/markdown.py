@@ -8,8 +8,8 @@ LIST_START = re.compile(r"^(\d*)([-+.)])(?=[\s-]|$)")
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks and repeated blanks."""
-    return " ".join(text.split())
+    """The text without line breaks, repeated blanks and characters that are not shown."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
 
 
 def escaped(text: str) -> str:

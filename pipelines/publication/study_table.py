@@ -32,8 +32,12 @@ class Told:
 def columns_of(settings: RegistrySettings) -> tuple[Column, ...]:
     """The columns the settings ask for, in their order.
 
-    Raises SettingsError for one that is not there, or that is asked for twice.
+    Raises SettingsError for none, for one that is not there, or that is asked for twice.
     """
+    if not settings.columns:
+        raise SettingsError(
+            "columns under [registry]: there is none", hint="Name at least study_id."
+        )
     for name in settings.columns:
         if name not in COLUMNS:
             nearest = get_close_matches(name, COLUMNS, n=1, cutoff=0.5)
