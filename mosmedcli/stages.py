@@ -91,6 +91,13 @@ def select(session: Session, *, again: bool, verify: bool) -> None:
 @click.command()
 @setting("--pacs", "export.pacs", type=OrAddress(EXISTING_FOLDER))
 @setting("--masks", "export.masks", type=EXISTING_FOLDER)
+@click.option(
+    "--anonymize",
+    "export__in_memory",
+    is_flag=True,
+    default=None,
+    help="Anonymize at once, in memory: no identity comes to the disk.",
+)
 @click.option("--check", is_flag=True, help="Say what the PACS answers, and do nothing.")
 @session_options
 def export(session: Session, *, check: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pipelines import select, selection
 from pipelines.certificate import write_certificate
-from pipelines.chain import EXPORT, STAGES
+from pipelines.chain import ANONYMIZE, EXPORT, STAGES
 from pipelines.core.errors import SettingsError, WorkspaceError
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.settings import Settings
@@ -26,7 +26,7 @@ from pipelines.proof import Sought, sought_of
 from pipelines.provenance import provenance_of
 from pipelines.publish import publish, published, write_linkage
 from pipelines.report import RunReport, StageReport, registry_report, stage_reports
-from pipelines.runner import Result, Workers
+from pipelines.runner import IN_FLIGHT_PER_JOB, Result, Workers
 from pipelines.selection import Drawn
 from pipelines.standing import Standing, Standings, State
 
@@ -84,6 +84,9 @@ class Run:
         self.sweep()
         standings = self.standings()
         is_indexed = False
+        if self.settings.export.in_memory and EXPORT.name in stages:
+            self.workspace.make_in_memory()
+            stages = {*stages, ANONYMIZE.name}
         with Workers(self._jobs, presence=self.workspace.private) as workers:
             while pending := self._pending(stages):
                 if pending[0].stage is EXPORT:
@@ -204,8 +207,18 @@ class Run:
         waiting = [s for s in admitted if s.state is State.PENDING and s.stage.name in stages]
         if not self._gate.is_open():
             waiting = [s for s in waiting if s.stage is not EXPORT] or waiting
+        if self.settings.export.in_memory:
+            return self._next_in_memory(waiting)
         first = min((STAGES.index(standing.stage) for standing in waiting), default=0)
         return [standing for standing in waiting if standing.stage is STAGES[first]]
+
+    def _next_in_memory(self, waiting: list[Standing]) -> list[Standing]:
+        """So many exports as are soon anonymized, so that few are in memory at a time."""
+        for stage in (ANONYMIZE, EXPORT, *STAGES):
+            due = [standing for standing in waiting if standing.stage is stage]
+            if due:
+                return due[: self._jobs * IN_FLIGHT_PER_JOB] if stage is EXPORT else due
+        return []
 
     def _run_stage(self, pending: list[Standing], standings: Standings, workers: Workers) -> None:
         stage = pending[0].stage

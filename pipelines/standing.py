@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import select
-from pipelines.chain import STAGES, Stage
+from pipelines.chain import ANONYMIZE, EXPORT, STAGES, Stage
 from pipelines.core.codec import digest, from_jsonable, to_jsonable
 from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Candidate
@@ -62,7 +62,7 @@ class Standings:
         self._workspace = workspace
         self._settings = settings
         self._ledgers = {
-            stage.name: Ledger(self.folder(stage) / "ledger.jsonl") for stage in STAGES
+            stage.name: Ledger(self._records(stage) / "ledger.jsonl") for stage in STAGES
         }
         self._settings_digests = {
             stage.name: settings_digest(getattr(settings, stage.name)) for stage in STAGES
@@ -75,6 +75,12 @@ class Standings:
 
     def folder(self, stage: Stage) -> Path:
         """Where a stage keeps its results."""
+        if stage is EXPORT and self._settings.export.in_memory:
+            return self._workspace.in_memory
+        return self._records(stage)
+
+    def _records(self, stage: Stage) -> Path:
+        """Where a stage keeps its ledger."""
         return self._workspace.stage(stage.name, private=stage.private)
 
     def trail(self, candidate: Candidate, *, retry: Collection[str] = ()) -> list[Standing]:
@@ -175,7 +181,8 @@ class Standings:
         quarantine = self._workspace.quarantine(stage.name, public_id)
         if isinstance(result.value, Failed):
             outcome = Outcome.FAILED
-            self._workspace.put_in_quarantine(task.folder, quarantine, to_jsonable(result.value))
+            remains = self._remains(stage, task)
+            self._workspace.put_in_quarantine(remains, quarantine, to_jsonable(result.value))
         else:
             self._workspace.discard(quarantine)
             if isinstance(result.value, Excluded):
@@ -197,8 +204,18 @@ class Standings:
         )
         self._tried.add((stage.name, public_id))
         self._whole[stage.name, public_id] = outcome is Outcome.DONE
+        if stage is ANONYMIZE and self._settings.export.in_memory:
+            self._workspace.discard(self.folder(EXPORT) / public_id)
+            self._whole[EXPORT.name, public_id] = False
         self._trails.pop(public_id, None)
         return outcome
+
+    def _remains(self, stage: Stage, task: Task) -> Path:
+        """What a failed study left; nothing of it may come from memory to the disk."""
+        if not self._settings.export.in_memory or stage not in (EXPORT, ANONYMIZE):
+            return task.folder
+        self._workspace.discard(task.folder)
+        return self._workspace.temporary(self._records(stage), task.public_id)
 
     def _state_at(
         self, stage: Stage, entry: Entry | None, fingerprint: str, retry: Collection[str]
@@ -210,7 +227,16 @@ class Standings:
         tried = (stage.name, entry.public_id) in self._tried
         if entry.outcome is Outcome.FAILED:
             return State.PENDING if stage.name in retry and not tried else State.FAILED
-        return State.DONE if self._is_whole(stage, entry) else State.PENDING
+        if self._is_whole(stage, entry) or (stage is EXPORT and self._is_spent(entry, retry)):
+            return State.DONE
+        return State.PENDING
+
+    def _is_spent(self, entry: Entry, retry: Collection[str]) -> bool:
+        """Whether what was exported is no longer there, but has come through `anonymize`."""
+        record, public_id = record_of(entry, EXPORT), entry.public_id
+        fingerprint = self._fingerprint(ANONYMIZE, public_id, record, entry.outputs)
+        next_entry = self._ledgers[ANONYMIZE.name].get(public_id)
+        return self._state_at(ANONYMIZE, next_entry, fingerprint, retry) is not State.PENDING
 
     def _is_whole(self, stage: Stage, entry: Entry) -> bool:
         key = (stage.name, entry.public_id)

@@ -161,6 +161,11 @@ class ExportSettings(NodeSettings):
         True,
         "Export the other objects of the study, too, as the paper did; else only dose reports.",
     )
+    in_memory: bool = knob(
+        False,
+        "Keep what is fetched in memory until it is anonymized: no identity comes to the disk.",
+        enters=Enters.NEVER,
+    )
     modality: str = knob("CT", "The modality of the series.")
     descriptions: tuple[str, ...] = knob(
         ("%BODY%",), "Patterns of SeriesDescription as in SQL LIKE: % any text, _ one character."

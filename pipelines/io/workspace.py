@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from pipelines.io.ledger import Outputs
 
 SETTINGS_NAME = "mosmed.toml"
 TEMPORARY_PREFIX = ".part-"
+MEMORY = Path("/dev/shm")  # noqa: S108  a disk in memory, not one that lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,27 @@ class Workspace:
     def archive(self) -> Path:
         """Where the index of the PACS folder lies."""
         return self.private / "archive"
+
+    @property
+    def in_memory(self) -> Path:
+        """Where exports lie that may not come to the disk: gone when the workspace is let go of."""
+        name = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:16]
+        return MEMORY / f"mosmed-{os.getuid()}-{name}"
+
+    def make_in_memory(self) -> None:
+        """Make that folder, for this user alone; raises WorkspaceError where it cannot be had."""
+        try:
+            self.in_memory.mkdir(mode=0o700, exist_ok=True)
+            state = self.in_memory.lstat()
+        except OSError as error:
+            raise WorkspaceError(
+                f"{MEMORY}: no folder in memory can be made ({error.strerror})",
+                hint="Set in_memory under [export] to false; private/ then holds the exports.",
+            ) from error
+        if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o077:
+            raise WorkspaceError(
+                f"{self.in_memory} is not ours alone", hint="Look who made it, and remove it."
+            )
 
     @property
     def dataset(self) -> Path:
@@ -103,10 +126,14 @@ class Workspace:
             _lock_or_refuse(file.fileno(), self.root)
             wait_for_workers(self.private)
             self._sweep()
-            yield
+            try:
+                yield
+            finally:
+                self.discard(self.in_memory)
 
     def _sweep(self) -> None:
         """Remove what a killed process left half-made."""
+        self.discard(self.in_memory)
         for pattern in (f"private/*/{TEMPORARY_PREFIX}*", f"work/*/{TEMPORARY_PREFIX}*",
                         f"{TEMPORARY_PREFIX}*"):  # fmt: skip
             for path in self.root.glob(pattern):
