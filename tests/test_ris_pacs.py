@@ -96,7 +96,7 @@ def test_a_pacs_that_knows_no_modality_of_a_study_draws_by_the_other_rules(folde
         found = drawn_from(running.address, rules=rules, reserves=99)
 
     eligible = {
-        row[2] for row in studies() if "20200301" <= row[6] <= "20200304" and row[4] < "20020301"
+        row[2] for row in studies() if "20200301" <= row[6] <= "20200304" and row[4] <= "20020301"
     }
     assert {one.patient_key for one in found} == {f"|{patient}" for patient in eligible}
 
