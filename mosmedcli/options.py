@@ -146,7 +146,9 @@ def session_options(command: F) -> F:
             jobs=jobs or _processors(),
             dry_run=dry_run,
             as_json=as_json,
-            flags={name: _absolute(value) for name, value in flags.items() if value is not None},
+            flags={
+                name: _absolute(value) for name, value in flags.items() if value not in (None, ())
+            },
         )
         return command(session, *args, **rest)
 
@@ -168,6 +170,8 @@ def setting(flag: str, name: str, **options: Any) -> Callable[[F], F]:
 
 def _absolute(value: Any) -> Any:
     """A path on the command line starts at the current folder, not at that of mosmed.toml."""
+    if isinstance(value, tuple):
+        return tuple(map(_absolute, value))
     return value.absolute() if isinstance(value, Path) else value
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mosmedcli.options import Session, session_options, setting
+from mosmedcli.options import EXISTING_FILE, Session, session_options, setting
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,7 +16,7 @@ TABLES_SHOWN = 3
 
 
 @click.command()
-@setting("--readings", "select.readings", multiple=True)
+@setting("--readings", "select.readings", multiple=True, type=EXISTING_FILE)
 @session_options
 def readings(session: Session) -> None:
     """Show how far the readers agree, and what is left to decide.

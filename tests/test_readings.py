@@ -246,6 +246,21 @@ def test_the_same_readings_give_the_same_workbook(tmp_path, workspace):
     assert sent.read_bytes() == before
 
 
+def test_the_tables_that_the_settings_name_are_read_from_where_they_lie(
+    tmp_path, workspace, monkeypatch
+):
+    save(tmp_path / "readings.csv", LONG)
+    settings = workspace / "mosmed.toml"
+    text = settings.read_text(encoding="utf-8")
+    assert "# readings = []" in text
+    settings.write_text(text.replace("# readings = []", 'readings = ["../readings.csv"]'), "utf-8")
+
+    assert json.loads(run(workspace, flags=["--json"]).output)["studies"] == 4
+    monkeypatch.chdir(tmp_path)
+    assert json.loads(run(workspace, "readings.csv", flags=["--json"]).output)["studies"] == 4
+    assert run(workspace, "nowhere.csv").exit_code == 2
+
+
 def test_without_readings_the_command_says_what_to_name(workspace):
     result = run(workspace)
 
