@@ -20,15 +20,19 @@ def edge(tmp_path_factory):
     """The folder of the cases and of what two commands made of it, and the truth."""
     root = tmp_path_factory.mktemp("edge")
     made = write_cases(root / "cases", Base())
-    for stage, source, out in (("convert", "cases", "full"), ("thin", "full", "thin")):
-        done = mosmed(stage, root / source, root / out, "--json", "--jobs", 1)
-        (root / f"{stage}.json").write_text(done.stdout)
+    for stage, source, out, *options in (
+        ("convert", "cases", "full"),
+        ("thin", "full", "thin"),
+        ("convert", "cases", "short", "--thin"),
+    ):
+        done = mosmed(stage, root / source, root / out, "--json", "--jobs", 1, *options)
+        (root / f"{out}.json").write_text(done.stdout)
     return root, made
 
 
-def told(root, stage):
+def told(root, out):
     """The codes of failures and the rules of exclusion, by case."""
-    report = json.loads((root / f"{stage}.json").read_text())
+    report = json.loads((root / f"{out}.json").read_text())
     by_case = {name: set() for name in CASES}
     for item in report["failed"]:
         by_case[case_of(item["public_id"])].add(item["code"])
@@ -52,7 +56,7 @@ def test_a_trap_ends_in_right_volumes_or_in_its_code(edge, name):
     root, made = edge
     case, volumes = CASES[name], volumes_of(root / "full", name)
 
-    assert told(root, "convert")[name] == case.codes
+    assert told(root, "full")[name] == case.codes
     assert len(volumes) == case.volumes
     truths = list(made[name].truths)
     for volume in volumes:
@@ -79,10 +83,18 @@ def test_what_is_kept_of_a_right_volume_is_right(edge, name):
         assert step_mm["thinned_every"] == EVERY
 
 
+def test_the_short_way_comes_to_the_same_bytes_and_the_same_codes(edge):
+    root, _ = edge
+
+    assert contents(root / "short") == contents(root / "thin")
+    full, thin, short = (told(root, out) for out in ("full", "thin", "short"))
+    assert short == {name: full[name] | thin[name] for name in CASES}
+
+
 def test_nothing_ended_in_an_error_that_nobody_expected(edge):
     root, _ = edge
-    for stage in ("convert", "thin"):
-        report = json.loads((root / f"{stage}.json").read_text())
+    for out in ("full", "thin", "short"):
+        report = json.loads((root / f"{out}.json").read_text())
         codes = {failed["code"] for failed in report["failed"]}
 
         assert codes <= set(FAULTS)
