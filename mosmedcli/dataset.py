@@ -11,6 +11,7 @@ from mosmedcli.options import (
     OrAddress,
     Session,
     session_options,
+    setting,
 )
 
 
@@ -44,6 +45,7 @@ def init(folder: Path, **given: object) -> None:
 
 
 @click.command()
+@setting("--thin-early", "export.thin_early", is_flag=True)
 @session_options
 def run(session: Session) -> None:
     """Do everything that is pending, to the end.

@@ -6,7 +6,7 @@ UIDs, and each file is searched for what was taken out of it before it is writte
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipelines.core.deid import STRUCTURAL, UNLISTED, Rules, private_text, tag_text
@@ -24,6 +24,7 @@ from pipelines.io.new_file import write_part10
 from pipelines.io.plain_folders import find_series, refusal
 from pipelines.io.profile_options import options_of
 from pipelines.io.rewriter import Rewriter
+from pipelines.io.slice_table import TABLE_NAME, read_table, table_bytes
 
 VERSION: int = 2
 
@@ -69,6 +70,7 @@ def work(
         series.add(file, number, lambda _facts: engine)
     if not series.paths:
         return series.excluded(exported.public_id)
+    _pass_on_table(source / TABLE_NAME, folder / TABLE_NAME, engine)
     return Deidentified(
         public_id=exported.public_id,
         category=exported.category,
@@ -81,6 +83,23 @@ def work(
         instances=len(series.paths),
         masks=_masks(exported.masks, source, folder, pseudonyms),
     )
+
+
+def _pass_on_table(source: Path, target: Path, engine: Engine) -> None:
+    """Write what the export knows of slices that it has not brought: numbers, under keyed UIDs.
+
+    Raises PrivacyError IDENTITY_LEFT.
+    """
+    rows = read_table(source)
+    if rows is None:
+        return
+    uid = engine.pseudonyms.uid
+    content = table_bytes(
+        [replace(row, sop_instance_uid=uid(row.sop_instance_uid)) for row in rows]
+    )
+    if engine.known.found_in(content):
+        raise PrivacyError("IDENTITY_LEFT", "a value would be in the table of all slices")
+    target.write_bytes(content)
 
 
 def work_plain(

@@ -8,18 +8,21 @@ below starts from, `build-registry` takes what the last one gives, all studies t
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from pipelines import anonymize, convert, export, thin
 from pipelines.core.identity import Exported
 from pipelines.core.model import STAGE_NAMES, Converted, Deidentified, Thinned
+from pipelines.core.settings import Settings, export_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One stage of one study: what it calls, what it gives, and whether its folder is private.
 
-    `outside(record, settings)` is a digest of what the work reads beyond its record.
+    `settings_of` gives it those it is told; `outside(record, settings)` is a digest of what the
+    work reads beyond its record.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Stage:
     work: Callable[..., Any]
     gives: type[Any]
     private: bool = False
+    settings_of: Callable[[Settings], Any]
     outside: Callable[[Any, Any], str] | None = None
 
 
@@ -37,12 +41,29 @@ EXPORT = Stage(
     gives=Exported,
     private=True,
     outside=export.outside,
+    settings_of=export_settings,
 )
 ANONYMIZE = Stage(
-    name="anonymize", version=anonymize.VERSION, work=anonymize.work, gives=Deidentified
+    name="anonymize",
+    version=anonymize.VERSION,
+    work=anonymize.work,
+    gives=Deidentified,
+    settings_of=attrgetter("anonymize"),
 )
-CONVERT = Stage(name="convert", version=convert.VERSION, work=convert.work, gives=Converted)
-THIN = Stage(name="thin", version=thin.VERSION, work=thin.work, gives=Thinned)
+CONVERT = Stage(
+    name="convert",
+    version=convert.VERSION,
+    work=convert.work,
+    gives=Converted,
+    settings_of=attrgetter("convert"),
+)
+THIN = Stage(
+    name="thin",
+    version=thin.VERSION,
+    work=thin.work,
+    gives=Thinned,
+    settings_of=attrgetter("thin"),
+)
 
 STAGES = (EXPORT, ANONYMIZE, CONVERT, THIN)
 SELECT, BUILD_REGISTRY = STAGE_NAMES[0], STAGE_NAMES[-1]

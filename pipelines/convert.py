@@ -13,8 +13,9 @@ import numpy as np
 
 from pipelines.core.agreement import dice
 from pipelines.core.errors import DicomError, ItemError
-from pipelines.core.geometry import Stack
+from pipelines.core.geometry import Stack, stack_slices
 from pipelines.core.grids import (
+    Affine,
     Mask,
     Volume,
     affine_of_slices,
@@ -45,6 +46,7 @@ from pipelines.io.pixels import Rescue, decode, refuse_by_header
 from pipelines.io.read_back import check_readers
 from pipelines.io.series_files import Kind, SeriesItem, find_series, glance, tell
 from pipelines.io.sidecar import Sidecar, kernel_name, sidecar_content, write_sidecar
+from pipelines.io.slice_table import TABLE_NAME, SliceRow, read_table
 
 VERSION: int = 3
 
@@ -66,7 +68,11 @@ def work(
     deidentified: Deidentified, settings: ConvertSettings, source: Path, folder: Path
 ) -> Converted | Excluded:
     """Write the volume of one study, its sidecar and its mask into `folder`."""
-    conversion = convert([read_header(path) for path in source.glob("*.dcm")], settings)
+    headers = [read_header(path) for path in source.glob("*.dcm")]
+    rows = read_table(source / TABLE_NAME)
+    conversion = (
+        convert(headers, settings) if rows is None else convert_part(headers, rows, settings)
+    )
     if conversion is None:
         return only_localizers(deidentified.public_id)
     volume, decisions = conversion.volume, conversion.decisions
@@ -153,11 +159,12 @@ def convert(headers: Sequence[InstanceHeader], settings: ConvertSettings) -> Con
     found = survey_of(headers, settings)
     if found is None:
         return None
-    volume, decisions = read_slices(found, range(len(found.slices)), settings)
+    affine_ras = as_stored(found.stack.affine_ras)
+    volume, decisions = read_slices(found.slices, found.stack, affine_ras, settings)
     return Conversion(
         volume=volume,
         lowest_slice=found.slices[0].path,
-        sidecar=_sidecar(found.slices, found.stack),
+        sidecar=_sidecar(found.slices, found.stack, found.slices[0].convolution_kernel),
         decisions=(*found.decisions, *decisions, _told(volume, found.stack)),
     )
 
@@ -176,26 +183,59 @@ def survey_of(
     return found
 
 
+def convert_part(
+    headers: Sequence[InstanceHeader], rows: Sequence[SliceRow], settings: ConvertSettings
+) -> Conversion:
+    """The volume of the slices that were brought of a series, which `rows` tell in full.
+
+    Raises ItemError INCOMPLETE_STUDY where the slices are not those of the table, and as `convert`.
+    """
+    by_uid = {header.sop_instance_uid: header for header in headers}
+    wanted = [row.sop_instance_uid for row in rows if row.is_here]
+    if sorted(by_uid) != sorted(wanted) or len(headers) != len(wanted):
+        message = f"{len(headers)} slices are here, not the {len(wanted)} that were brought"
+        raise ItemError("INCOMPLETE_STUDY", message)
+    stack = stack_slices([row.plane for row in rows], minimum_slices=settings.minimum_slices)
+    ordered = [rows[index] for index in stack.order]
+    ks = [k for k, row in enumerate(ordered) if row.is_here]
+    brought = [by_uid[ordered[k].sop_instance_uid] for k in ks]
+    for k, header in zip(ks, brought, strict=True):
+        if not ordered[k].is_of(header):
+            message = f"{header.name}: its header is not what the table of all slices says"
+            raise ItemError("INCOMPLETE_STUDY", message)
+        refuse_by_header(header, allow_lossy=settings.allow_lossy)
+    every = ks[1] - ks[0] if len(ks) > 1 else len(ordered)
+    affine_ras = affine_of_slices(as_stored(stack.affine_ras), ks, every=every)
+    volume, decisions = read_slices(brought, stack, affine_ras, settings)
+    return Conversion(
+        volume=volume,
+        lowest_slice=brought[0].path,
+        sidecar=replace(
+            _sidecar(ordered, stack, brought[0].convolution_kernel),
+            kept_ranks=tuple(k + 1 for k in ks),
+        ),
+        decisions=(*decisions, _told(volume, stack)),
+    )
+
+
 def read_slices(
-    found: Survey[InstanceHeader], ks: Sequence[int], settings: ConvertSettings, *, every: int = 1
+    headers: Sequence[InstanceHeader], stack: Stack, affine_ras: Affine, settings: ConvertSettings
 ) -> tuple[Volume, tuple[Decision, ...]]:
-    """The volume of the slices `ks` of a stack, which are `every` slices apart.
+    """The volume of some slices of a stack, in its order and at the place that is given.
 
     Its one copy of the voxels lies in memory as it will lie in the file. Also what was done to
     them. Raises DicomError.
     """
-    stack = found.stack
     columns, rows, _ = stack.shape_ijk
-    voxels_kji = np.empty((len(ks), rows, columns), dtype=np.int16)
+    voxels_kji = np.empty((len(headers), rows, columns), dtype=np.int16)
     rescue = Rescue(padding_hu=settings.padding_hu, clip=settings.clip_hu)
     lossy = padded = clipped = 0
-    for place, k in enumerate(ks):
-        decoded = decode(found.slices[k], allow_lossy=settings.allow_lossy, rescue=rescue)
+    for place, header in enumerate(headers):
+        decoded = decode(header, allow_lossy=settings.allow_lossy, rescue=rescue)
         voxels_kji[place] = stack.storage.apply_slice(decoded.voxels_hu)
         lossy += decoded.is_lossy
         padded += decoded.padded
         clipped += decoded.clipped
-    affine_ras = affine_of_slices(as_stored(stack.affine_ras), ks, every=every)
     return Volume(voxels_hu=voxels_kji.T, affine_ras=affine_ras), (
         *counted("lossy_slices", lossy, "accepted by allow_lossy"),
         *counted("padding_voxels", padded, f"set to {settings.padding_hu} HU by padding_hu"),
@@ -270,14 +310,16 @@ def only_localizers(public_id: str) -> Excluded:
     )
 
 
-def _sidecar(ordered: Sequence[InstanceHeader], stack: Stack) -> Sidecar:
-    thicknesses = {header.slice_thickness_mm for header in ordered}
+def _sidecar(
+    ordered: Sequence[InstanceHeader | SliceRow], stack: Stack, convolution_kernel: str | None
+) -> Sidecar:
+    thicknesses = {slice_.slice_thickness_mm for slice_ in ordered}
     return Sidecar(
-        instance_numbers=tuple(header.instance_number for header in ordered),
+        instance_numbers=tuple(slice_.instance_number for slice_ in ordered),
         positions_mm=stack.positions_mm,
         slice_thickness_mm=thicknesses.pop() if len(thicknesses) == 1 else None,
         source_step_mm=stack.step_mm,
-        convolution_kernel=kernel_name(ordered[0].convolution_kernel),
+        convolution_kernel=kernel_name(convolution_kernel),
     )
 
 

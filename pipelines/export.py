@@ -11,8 +11,10 @@ from pipelines.core.model import Decision, Excluded, ReaderMask, Sex
 from pipelines.core.settings import ExportSettings
 from pipelines.io.dose_report import SR_STORAGE, read_doses
 from pipelines.io.mask_files import bring_mask
+from pipelines.io.slice_table import TABLE_NAME, table_bytes
 from pipelines.io.subject import Subject, merged, read_subject
 from pipelines.peers.archives import Archive, ArchivedInstance
+from pipelines.peers.early import thin_early
 from pipelines.peers.masks import digest_of, drawn_in_study, find_masks
 from pipelines.peers.opening import open_archive
 from pipelines.peers.studies import (
@@ -29,7 +31,7 @@ from pipelines.peers.studies import (
     without_duplicates,
 )
 
-VERSION: int = 4
+VERSION: int = 5
 
 SERIES_FOLDER, OTHER_FOLDER = "series", "other"
 SCRATCH_FOLDER = "receiving"
@@ -64,7 +66,12 @@ def work(
         refuse_truncated(slices)
         is_all = settings.whole_study or settings.study_masks
         others = archive.receive(others) if is_all else dose_reports(others, archive)
-        subject, unread = _copy(archive, slices, others, folder)
+        early = thin_early(
+            slices, archive, settings, has_masks=_may_have_masks(candidate, settings)
+        )
+        subject, unread = _copy(archive, early.slices, others, folder)
+        if early.rows:
+            (folder / TABLE_NAME).write_bytes(table_bytes(early.rows))
         unread = (*archive.notes(), *unread)
     dose_length_product_mgy_cm, dose = read_doses(_report_paths(others, folder))
     masks, drawn = _bring_masks(candidate, settings, folder, others)
@@ -74,14 +81,26 @@ def work(
         category=candidate.category,
         patient_age_years=candidate.patient_age_years,
         patient_sex=candidate.patient_sex,
-        instances=len(slices),
+        instances=len(early.slices),
         identifying_values=candidate.identifying_values,
         dose_length_product_mgy_cm=dose_length_product_mgy_cm,
         readings=candidate.readings,
         masks=masks,
-        decisions=(*decisions, *set_aside(others, choice.series), *unread, dose, *drawn),
+        decisions=(
+            *decisions,
+            *set_aside(others, choice.series),
+            *early.decisions,
+            *unread,
+            dose,
+            *drawn,
+        ),
     )
     return with_subject(exported, subject)
+
+
+def _may_have_masks(candidate: Candidate, settings: ExportSettings) -> bool:
+    """Whether slices may be asked for by a mask, which may have been drawn on any of them."""
+    return settings.study_masks or bool(find_masks(candidate, settings))
 
 
 def outside(candidate: Candidate, settings: ExportSettings) -> str:

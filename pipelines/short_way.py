@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines import convert, thin
+from pipelines.core.grids import affine_of_slices, as_stored
 from pipelines.core.model import Excluded, FolderItem, Thinned
 from pipelines.core.settings import ConvertSettings, Settings, ThinSettings
 from pipelines.core.thinning import choose_slices
@@ -43,7 +44,10 @@ def work_plain(item: FolderItem, settings: ShortWaySettings, folder: Path) -> Th
         return convert.only_localizers(item.name)
     kept = choose_slices(found.instance_numbers, settings.thin)
     volume, decisions = convert.read_slices(
-        found, kept.ks, settings.convert, every=settings.thin.every
+        [found.slices[k] for k in kept.ks],
+        found.stack,
+        affine_of_slices(as_stored(found.stack.affine_ras), kept.ks, every=settings.thin.every),
+        settings.convert,
     )
     thinning = replace(settings.thin, verify=settings.convert.verify)
     record = thin.leave(folder, item.name, volume, kept, thinning)

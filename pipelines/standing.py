@@ -65,7 +65,7 @@ class Standings:
             stage.name: Ledger(self._records(stage) / "ledger.jsonl") for stage in STAGES
         }
         self._settings_digests = {
-            stage.name: settings_digest(getattr(settings, stage.name)) for stage in STAGES
+            stage.name: settings_digest(stage.settings_of(settings)) for stage in STAGES
         }
         self._tried: set[tuple[str, str]] = set()
         self._whole: dict[tuple[str, str], bool] = {}
@@ -171,7 +171,7 @@ class Standings:
         return Task(
             public_id=public_id,
             work=stage.work,
-            arguments=(standing.record, getattr(self._settings, stage.name), standing.source),
+            arguments=(standing.record, stage.settings_of(self._settings), standing.source),
             folder=self._workspace.temporary(self.folder(stage), public_id),
         )
 
@@ -250,7 +250,7 @@ class Standings:
     ) -> str:
         key = (stage.name, public_id)
         if stage.outside is not None and key not in self._outside:
-            self._outside[key] = stage.outside(record, getattr(self._settings, stage.name))
+            self._outside[key] = stage.outside(record, stage.settings_of(self._settings))
         return digest(
             stage.name, stage.version, self._settings_digests[stage.name],
             record, outputs, self._outside.get(key, ""),

@@ -44,7 +44,7 @@ from pipelines.io.nifti import read_mask, read_volume, write_volume
 from pipelines.io.packing import PUBLISHED_LEVEL
 from pipelines.io.previews import write_preview
 from pipelines.io.read_back import check_readers
-from pipelines.io.sidecar import read_instance_numbers, write_sidecar
+from pipelines.io.sidecar import read_instance_numbers, read_kept_ranks, write_sidecar
 from pipelines.io.volume_files import VolumeFiles, files_of, find_volumes
 
 VERSION: int = 3
@@ -59,10 +59,15 @@ def work(
 ) -> Thinned | Excluded:
     """Write the thinned volume of one study and its mask into `folder`."""
     volume = read_volume(source / converted.volume)
-    slices = volume.shape_ijk[2]
-    numbers = read_instance_numbers(source / converted.sidecar, slices)
+    sidecar = source / converted.sidecar
+    ranks = read_kept_ranks(sidecar)
+    numbers = read_instance_numbers(sidecar, None if ranks else volume.shape_ijk[2])
     kept = choose_slices(numbers, settings)
-    thinned = thin(volume, kept.ks, every=settings.every)
+    thinned = volume if ranks else thin(volume, kept.ks, every=settings.every)
+    if ranks not in {None, tuple(k + 1 for k in kept.ks)} or thinned.shape_ijk[2] != len(kept.ks):
+        raise ItemError(
+            "THINNED_OTHERWISE", f"{len(ranks or ())} of {len(numbers)} slices are here"
+        )
     decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned))
     _publish_volume(folder / VOLUME_NAME, thinned, settings.verify)
     mask: Mask | None = None

@@ -132,6 +132,10 @@ FAULTS: dict[str, Fault] = {
         "the volume comes without its slices' instance numbers",
         "Keep the .json that `mosmed convert` wrote beside the volume, or use `--by position`.",
     ),
+    "THINNED_OTHERWISE": Fault(
+        "the slices that were brought are not those that thinning keeps",
+        "Export the study again with the settings under [thin] as they are now: mosmed run.",
+    ),
     # --- masks
     "MASK_OFF_GRID": Fault(
         "the mask lies neither on the full nor on the thinned grid of its image",

@@ -5,7 +5,7 @@ from these classes, so that none of them can drift.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
 
@@ -180,6 +180,17 @@ class ExportSettings(NodeSettings):
         ("kernel", "thickness", "instances"),
         "What decides when several series match: kernel order, thinner slices, more images.",
     )
+    thin_early: bool = knob(
+        False, "Bring only those slices of the chosen series that thinning will keep."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyExportSettings(ExportSettings):
+    """The settings of an export that thins: what it needs of those of the stages behind it."""
+
+    minimum_slices: int = knob(2, "As under [convert].")
+    thin: "ThinSettings" = knob(None, "As under [thin].")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,3 +329,15 @@ class Settings:
     convert: ConvertSettings = field(default_factory=ConvertSettings)
     thin: ThinSettings = field(default_factory=ThinSettings)
     registry: RegistrySettings = field(default_factory=RegistrySettings)
+
+
+def export_settings(settings: Settings) -> ExportSettings:
+    """What `export` is told; if it thins early, the rules by which."""
+    if not settings.export.thin_early:
+        return settings.export
+    thin = ThinSettings(every=settings.thin.every, offset=settings.thin.offset, by=settings.thin.by)
+    return EarlyExportSettings(
+        **{one.name: getattr(settings.export, one.name) for one in fields(settings.export)},
+        minimum_slices=settings.convert.minimum_slices,
+        thin=thin,
+    )

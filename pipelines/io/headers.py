@@ -5,7 +5,7 @@ others by pydicom, with the same result or a fault by its code.
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,14 @@ class InstanceHeader(SliceClaim):
     """The claim of a slice, and the file it was read from.
 
     `pixels_at` is the offset in bytes of the PixelData element, in the inflated form if the file
-    is deflated, and `transfer_syntax_uid` is that of this form.
+    is deflated, and `transfer_syntax_uid` is that of this form. `has_overlays` unless it is known
+    that none stands before the pixels.
     """
 
     path: Path
     pixels_at: int
     is_deflated: bool
+    has_overlays: bool = field(default=True, compare=False)
 
     @property
     def rank(self) -> tuple[Any, ...]:
@@ -97,6 +99,7 @@ def header_of(path: Path, quick: QuickHeader) -> InstanceHeader | None:
         path=path,
         pixels_at=quick.pixels_at,
         is_deflated=False,
+        has_overlays=quick.has_overlays,
     )
 
 

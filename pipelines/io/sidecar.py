@@ -20,6 +20,7 @@ class Sidecar:
     """One entry of `instance_numbers` and of `positions_mm` for each slice k, from the feet up.
 
     `positions_mm` lie along the normal; None is unknown, or not the same for all slices.
+    `kept_ranks` are the ranks, from 1, of the slices that are in the volume; None if all are.
     """
 
     instance_numbers: tuple[int | None, ...]
@@ -27,6 +28,7 @@ class Sidecar:
     slice_thickness_mm: float | None
     source_step_mm: float
     convolution_kernel: str | None
+    kept_ranks: tuple[int, ...] | None = None
 
 
 def kernel_name(text: str | None) -> str | None:
@@ -43,11 +45,14 @@ def write_sidecar(path: Path, content: dict[str, object]) -> None:
 
 def sidecar_content(sidecar: Sidecar) -> dict[str, object]:
     """The sidecar as the JSON file has it."""
-    return asdict(sidecar)
+    content = asdict(sidecar)
+    if sidecar.kept_ranks is None:
+        del content["kept_ranks"]
+    return content
 
 
-def read_instance_numbers(path: Path, slices: int) -> tuple[int | None, ...]:
-    """The InstanceNumber of each slice k of a volume of so many slices.
+def read_instance_numbers(path: Path, slices: int | None) -> tuple[int | None, ...]:
+    """The InstanceNumber of each slice k of a volume of so many slices, None for any number.
 
     Raises ItemError NO_INSTANCE_NUMBERS where the file does not hold them.
     """
@@ -55,10 +60,24 @@ def read_instance_numbers(path: Path, slices: int) -> tuple[int | None, ...]:
     numbers = content.get("instance_numbers") if isinstance(content, dict) else None
     if not isinstance(numbers, list) or not all(_is_number(number) for number in numbers):
         raise ItemError("NO_INSTANCE_NUMBERS", f"{path.name}: it holds no instance_numbers")
-    if len(numbers) != slices:
+    if slices is not None and len(numbers) != slices:
         message = f"{path.name}: {len(numbers)} instance_numbers for {slices} slices"
         raise ItemError("NO_INSTANCE_NUMBERS", message)
     return tuple(numbers)
+
+
+def read_kept_ranks(path: Path) -> tuple[int, ...] | None:
+    """The ranks of the slices that a volume was left with before it was thinned; None for all.
+
+    Raises ItemError NO_INSTANCE_NUMBERS where the file does not hold what it should.
+    """
+    content = _read_json(path)
+    ranks = content.get("kept_ranks") if isinstance(content, dict) else None
+    if ranks is None:
+        return None
+    if not isinstance(ranks, list) or not all(type(rank) is int for rank in ranks):
+        raise ItemError("NO_INSTANCE_NUMBERS", f"{path.name}: its kept_ranks are no ranks")
+    return tuple(ranks)
 
 
 def _read_json(path: Path) -> object:

@@ -71,6 +71,10 @@ class Archive(Protocol):
         """The SHA-256 of the bytes of an object that was received."""
         ...
 
+    def here(self, instance: ArchivedInstance) -> Path | None:
+        """The file of an object that was received; None where it has none of its own."""
+        ...
+
     def fetch(self, instance: ArchivedInstance, to: Path) -> None:
         """Lay an object that was received byte for byte in a new file."""
         ...
@@ -128,6 +132,10 @@ class FolderArchive:
                 sha256.update(block)
         return sha256.hexdigest()
 
+    def here(self, instance: ArchivedInstance) -> Path | None:
+        """The file of an object; None for one in a zip."""
+        return None if instance.member_number else self._path(instance)
+
     def fetch(self, instance: ArchivedInstance, to: Path) -> None:
         """Copy an object byte for byte to a new file, of which nothing is left if that fails.
 
@@ -152,12 +160,16 @@ class FolderArchive:
             self._zip[1].close()
             self._zip = None
 
-    @contextmanager
-    def _opened(self, instance: ArchivedInstance) -> Iterator[BinaryIO]:
+    def _path(self, instance: ArchivedInstance) -> Path:
         path = self.root / os.fsdecode(instance.path)
         # A link may have come in since the index was made
         if not path.is_file() or not path.resolve().is_relative_to(self.root.resolve()):
             raise _changed()
+        return path
+
+    @contextmanager
+    def _opened(self, instance: ArchivedInstance) -> Iterator[BinaryIO]:
+        path = self._path(instance)
         if not instance.member_number:
             with path.open("rb") as stream:
                 yield stream

@@ -138,6 +138,10 @@ class RemoteArchive:
         with self._place(instance).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def here(self, instance: ArchivedInstance) -> Path | None:
+        """The file of an object that was received."""
+        return self._place(instance)
+
     def fetch(self, instance: ArchivedInstance, to: Path) -> None:
         """Move an object that was received to where it belongs."""
         if to.exists():
