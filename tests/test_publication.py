@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.build_registry import number
 from pipelines.core.errors import SettingsError
+from pipelines.core.leaks import leaks_in
 from pipelines.core.model import Category, Sex, Thinned
 from pipelines.core.settings import RegistrySettings
 from pipelines.publication.facts import facts_of, rule_of, shares
@@ -217,6 +218,13 @@ def test_the_languages_have_the_same_words_and_the_same_places_to_fill():
     assert ENGLISH.words.keys() == RUSSIAN.words.keys()
     for key, text in ENGLISH.words.items():
         assert places(text) == places(RUSSIAN.words[key]), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.code)
+def test_no_words_read_as_a_patient_s_number_however_large_the_counts(language):
+    for text in language.words.values():
+        fields = {name: 8773 for _, name, _, _ in Formatter().parse(text) if name}
+        assert list(leaks_in(text.format(**fields).encode())) == []
 
 
 def test_russian_is_russian():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.build_registry import build
 from pipelines.core.faults import FAULTS
+from pipelines.core.leaks import leaks_in
 from pipelines.core.model import (
     Category,
     Deidentification,
@@ -192,6 +193,13 @@ def test_a_title_cannot_bring_in_a_tag():
 def test_the_same_contents_give_the_same_bytes():
     assert render(contents()) == render(contents())
     assert b"\r" not in render(contents())
+
+
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+def test_no_words_read_as_a_patient_s_number_however_large_the_counts(words):
+    for text in words.values():
+        fields = {name: 8773 for _, name, _, _ in Formatter().parse(text) if name}
+        assert list(leaks_in(text.format(**fields).encode())) == []
 
 
 def test_every_table_has_heads_and_every_figure_a_name():
