@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -17,9 +18,11 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 PLUGINS = Path("/usr/share/orthanc/plugins")
 SERVICES = ("Find", "Get", "Move", "Echo", "Store")
@@ -114,6 +117,25 @@ def dcmqrscp(folder: Path) -> Iterator[Pacs]:
         subprocess.run(["dcmqridx", str(store), *names], capture_output=True, check=False)
         with _running(["dcmqrscp", "-c", home / "dcmqrscp.cfg"], home, port):
             yield Pacs(title="DCMQRSCP", port=port, receiver=f"MOSMED@127.0.0.1:{receiver}")
+
+
+@contextmanager
+def qrscp(folder: Path) -> Iterator[Pacs]:
+    """pynetdicom's archive: asked for a study, it answers once for each of its objects."""
+    from pynetdicom import AE, StoragePresentationContexts
+
+    (port,) = free_ports(1)
+    with _home("qrscp") as home:
+        command = [sys.executable, "-m", "pynetdicom", "qrscp", "--port", port, "-ba", "127.0.0.1",
+                   "--database-location", home / "index", "--instance-location", home]  # fmt: skip
+        with _running(command, home, port):
+            entity = AE("STORE")
+            entity.requested_contexts = StoragePresentationContexts[:120]
+            association = entity.associate("127.0.0.1", port, ae_title="QRSCP")
+            for content in objects_in(folder):
+                association.send_c_store(dcmread(BytesIO(content)))
+            association.release()
+            yield Pacs(title="QRSCP", port=port, receiver="MOSMED@127.0.0.1:1")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A PACS that does as it is told: it holds objects, and has the faults that a test gives it."""
 
 import copy
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -111,7 +112,13 @@ class Script:
 
 
 @contextmanager
-def scripted(script: Script, *, title: str = "SCRIPT", refuses: bool = False) -> Iterator[Pacs]:
+def scripted(
+    script: Script,
+    *,
+    title: str = "SCRIPT",
+    refuses: bool = False,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Pacs]:
     """The PACS of a script, on a free port."""
     entity = AE(ae_title=title)
     entity.add_supported_context(Verification)
@@ -133,6 +140,7 @@ def scripted(script: Script, *, title: str = "SCRIPT", refuses: bool = False) ->
     server = entity.start_server(
         ("127.0.0.1", 0),
         block=False,
+        ssl_context=tls,
         evt_handlers=[
             (evt.EVT_C_FIND, locked(script.on_find)),
             (evt.EVT_C_GET, locked(script.on_get)),
