@@ -24,6 +24,7 @@ from pipelines.io.new_file import write_part10
 from pipelines.io.plain_folders import find_series, refusal
 from pipelines.io.profile_options import options_of
 from pipelines.io.rewriter import Rewriter
+from pipelines.io.same_patients import read_same_patients
 from pipelines.io.slice_table import TABLE_NAME, read_table, table_bytes
 
 VERSION: int = 2
@@ -112,9 +113,10 @@ def work_plain(
     if excluded := refusal(item):
         return excluded
     rules, pseudonyms = rules_of(settings), Pseudonyms(_key(settings))
+    same = read_same_patients(settings.same_patients)
 
     def engine(facts: Facts) -> Engine:
-        key = patient_key_of(facts)
+        key = same.main(patient_key_of(facts))
         return Engine(
             rules=rules,
             pseudonyms=pseudonyms,

@@ -22,6 +22,7 @@ from pipelines.forgetting import forgotten
 from pipelines.io import audit
 from pipelines.io.ledger import Entry, Ledger, Outcome
 from pipelines.io.record_table import RecordTable, write_records
+from pipelines.io.same_patients import read_same_patients
 from pipelines.io.workbook import Sheet, write_workbook
 from pipelines.io.workspace import Workspace, is_whole, seal, sha256_of, swap_in
 from pipelines.peers.readings import open_readings, with_readings
@@ -55,7 +56,8 @@ def draw(
     Nothing is left in `scratch`: what is too much for memory lies there in a nameless file.
     """
     source, readings = open_ris(settings.select, settings.export), open_readings(settings.select)
-    rows = with_readings(source.rows(), readings, pseudonyms)
+    same = read_same_patients(settings.select.same_patients)
+    rows = same.marked(with_readings(source.rows(), readings, pseudonyms))
     drawn = select.draw(rows, settings.select, pseudonyms, scratch=scratch)
     return drawn, {**source.unreadable, **readings.unreadable}
 

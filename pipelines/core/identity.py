@@ -20,7 +20,8 @@ UID_ROOT = "2.25."
 class RisRow:
     """One row of the RIS: None is unknown, never "no".
 
-    It is not frozen, though nobody changes it: a million of them are made in a draw, and a frozen
+    `same_as` is the key of the patient of whom the owner says that it is the same one. A row
+    is not frozen, though nobody changes it: a million of them are made in a draw, and a frozen
     one takes four times as long to make.
     """
 
@@ -44,6 +45,7 @@ class RisRow:
     category: Category | None = None
     readings: tuple[Reading, ...] = ()
     expected_instances: int | None = None
+    same_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

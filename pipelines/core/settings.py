@@ -77,6 +77,11 @@ class SelectSettings:
         "The RIS: a .xlsx or .csv, or an address like postgresql://reader@host/ris.",
         enters=Enters.CONTENT,
     )
+    same_patients: Path | None = knob(
+        None,
+        "A .csv of numbers that are one patient's: patient_id, same_as_patient_id, and issuers.",
+        enters=Enters.CONTENT,
+    )
     sheet: str = knob("", "The sheet of the .xlsx to read; empty for the first one.")
     query: str = knob("", "What a database is asked, e.g. SELECT * FROM studies; it only reads.")
     studies: int = knob(1110, "How many studies to publish.", minimum=1)
@@ -222,6 +227,11 @@ class AnonymizeSettings:
     )
     retain_safe_private: bool = knob(
         False, "Keep the numbers of a scan in private elements known as safe (PS3.15 E.3.10)."
+    )
+    same_patients: Path | None = knob(
+        None,
+        "The same list as in [select], for plain folders; a workspace follows that of [select].",
+        enters=Enters.CONTENT,
     )
     recipes: tuple[Path, ...] = knob(
         (), "Recipes of your own in deid's language, after the shipped one.", enters=Enters.CONTENT
