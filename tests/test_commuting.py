@@ -16,6 +16,7 @@ from pipelines import convert, thin
 from pipelines.core.model import FolderItem
 from pipelines.core.settings import ConvertSettings, ThinSettings
 from pipelines.phantom.spec import Syntax
+from pipelines.validation.studies import STEP_MOST_MM, StudyFiles, check_study
 from tests.edge.grading import fault_of
 from tests.edge.series import Slice, to_bytes
 from tests.workspaces import contents, mosmed
@@ -110,6 +111,23 @@ def test_every_voxel_keeps_its_place_and_its_hu_also_when_thinned(tmp_path_facto
 
     assert fault_of(full, [one.truth() for one in slices], hu_tolerance=0) == ""
     assert fault_of(part, [one.truth() for one in kept], hu_tolerance=0) == ""
+
+
+@settings(max_examples=8)
+@given(slices=series(), offset=st.integers(0, EVERY - 1))
+def test_what_is_written_satisfies_validate(tmp_path_factory, slices, offset):
+    root = tmp_path_factory.mktemp("valid")
+
+    converted(written(root / "in", slices), root / "full")
+    thinned(root / "full", root / "thin", offset=offset)
+
+    files = StudyFiles(volume="series.nii.gz", mask=None)
+    for folder in (root / "full", root / "thin"):
+        verdict = check_study(files, folder, True, root)
+        codes = {finding.code for finding in verdict.findings}
+        # The voxels are noise, and every fifth of 10 mm is more than a CT has
+        is_wide = (verdict.step_mm or 0) > STEP_MOST_MM
+        assert codes - {"HU_IMPLAUSIBLE"} == ({"VOLUME_STEP"} if is_wide else set())
 
 
 @settings(max_examples=12)

@@ -11,6 +11,7 @@ from pipelines.core.checks import Finding
 from pipelines.core.errors import ItemError
 from pipelines.core.grids import Mask, Volume, las_storage
 from pipelines.core.leaks import tells_time
+from pipelines.core.settings import ThinSettings
 from pipelines.io.nifti import read_mask, read_volume
 from pipelines.io.nifti_facts import (
     INT16,
@@ -40,7 +41,7 @@ LEAST_SHARE, MOST_DENSE_SHARE = 0.01, 0.2
 Where the rescale is lost, air looks like tissue and tissue denser than bone.
 """
 
-MASK_DENSITY_HU = (-700.0, -130.0)
+MASK_DENSITY_HU = (ThinSettings.mask_least_hu, ThinSettings.mask_most_hu)
 """What the paper expects of a lesion of COVID-19."""
 
 SCANNER = 1
