@@ -39,7 +39,7 @@ from pipelines.core.settings import ConvertSettings
 from pipelines.core.survey import Survey, counted, survey
 from pipelines.io.acquisition import read_acquisition
 from pipelines.io.fusion import fuse
-from pipelines.io.headers import InstanceHeader, read_header
+from pipelines.io.headers import InstanceHeader, read_headers
 from pipelines.io.nifti import read_mask, write_mask, write_volume
 from pipelines.io.packing import PUBLISHED_LEVEL, SCRATCH_LEVEL
 from pipelines.io.pixels import Rescue, decode, refuse_by_header
@@ -68,7 +68,7 @@ def work(
     deidentified: Deidentified, settings: ConvertSettings, source: Path, folder: Path
 ) -> Converted | Excluded:
     """Write the volume of one study, its sidecar and its mask into `folder`."""
-    headers = [read_header(path) for path in source.glob("*.dcm")]
+    headers = [header for path in source.glob("*.dcm") for header in read_headers(path)]
     rows = read_table(source / TABLE_NAME)
     conversion = (
         convert(headers, settings) if rows is None else convert_part(headers, rows, settings)
@@ -148,7 +148,10 @@ def headers_of(item: FolderItem) -> Sequence[InstanceHeader] | Excluded:
     if any(each.kind is Kind.OTHER for each in glances):
         reason = f"{len(glances)} files: {tell(glances)}"
         return Excluded(public_id=item.name, rule="not_ct", reason=reason)
-    return [each.header or read_header(each.path) for each in glances]
+    headers: list[InstanceHeader] = []
+    for each in glances:
+        headers += (each.header,) if each.header else read_headers(each.path)
+    return headers
 
 
 def convert(headers: Sequence[InstanceHeader], settings: ConvertSettings) -> Conversion | None:

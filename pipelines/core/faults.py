@@ -119,6 +119,10 @@ FAULTS: dict[str, Fault] = {
         "different slices lie at the same place",
         "Two acquisitions or kernels lie in one series: separate them in the PACS.",
     ),
+    "SEVERAL_STACKS": Fault(
+        "the frames of one multi-frame image are of several stacks",
+        "Have the PACS send each stack as an image of its own, or exclude the study.",
+    ),
     "MIXED_SERIES": Fault(
         "the folder holds slices of several series",
         "Convert one series at a time.",

@@ -117,13 +117,13 @@ class SliceClaim:
         return number is None, number or 0, *self.image
 
 
-def claims_in(fields: Fields) -> dict[str, Any]:
-    """What a single-frame CT image says of itself: the fields of SliceClaim, but for its syntax.
+def claims_in(fields: Fields, allowed: dict[str, set[str]] = SINGLE_FRAME_CT) -> dict[str, Any]:
+    """What a CT image, or a frame of one, says of itself: the fields of SliceClaim but its syntax.
 
     Errors past this one call the slice as `fields` do. Raises DicomError UNSUPPORTED_OBJECT,
     MISSING_ATTRIBUTE or BAD_ATTRIBUTE.
     """
-    refuse_unless(SINGLE_FRAME_CT, fields)
+    refuse_unless(allowed, fields)
     return {
         "sop_instance_uid": fields.text("SOPInstanceUID"),
         "series_instance_uid": fields.text("SeriesInstanceUID"),

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pipelines.core.dictionary import ENHANCED_CT_IMAGE_STORAGE
 from pipelines.core.errors import DicomError
 from pipelines.core.fields import Fields
 from pipelines.core.geometry import SlicePlane
@@ -36,7 +37,7 @@ SERIES_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceHeader(SliceClaim):
-    """The claim of a slice, and the file it was read from.
+    """The claim of a slice or a frame, and the file it was read from, which holds `frames`.
 
     `pixels_at` is the offset in bytes of the PixelData element, in the inflated form if the file
     is deflated, and `transfer_syntax_uid` is that of this form. `has_overlays` unless it is known
@@ -47,6 +48,7 @@ class InstanceHeader(SliceClaim):
     pixels_at: int
     is_deflated: bool
     has_overlays: bool = field(default=True, compare=False)
+    frames: int = 1
 
     @property
     def rank(self) -> tuple[Any, ...]:
@@ -62,6 +64,25 @@ def read_header(path: Path) -> InstanceHeader:
     """
     quick = _look(path)
     return (quick and header_of(path, quick)) or read_odd_header(path)
+
+
+def read_headers(path: Path) -> tuple[InstanceHeader, ...]:
+    """The header of the CT slice in `path`, or one for each frame of a multi-frame image.
+
+    Raises DicomError as `read_header` does.
+    """
+    try:
+        return (read_header(path),)
+    except DicomError as error:
+        if error.code != "UNSUPPORTED_OBJECT" or not _is_enhanced(path):
+            raise
+    from pipelines.io.frames import read_frames
+
+    return read_frames(path)
+
+
+def _is_enhanced(path: Path) -> bool:
+    return read_fields(path, ("SOPClassUID",)).texts("SOPClassUID") == (ENHANCED_CT_IMAGE_STORAGE,)
 
 
 def header_of(path: Path, quick: QuickHeader) -> InstanceHeader | None:

@@ -37,6 +37,7 @@ def read_native(header: InstanceHeader) -> NDArray[Any]:
     word = _word(header)
     with _open_pixels(header) as stream:
         wanted = _native_bytes(stream, header)
+        stream.seek(wanted * max(header.frame - 1, 0), os.SEEK_CUR)
         raw = np.frombuffer(stream.read(wanted), dtype=np.uint8)
     if len(raw) < wanted:
         raise truncated(header)
@@ -56,17 +57,18 @@ def refuse_truncated(header: InstanceHeader, *, is_native: bool) -> None:
             return
         wanted = _native_bytes(stream, header)
         at = stream.tell()
-        if stream.seek(0, os.SEEK_END) < at + wanted:
+        if stream.seek(0, os.SEEK_END) < at + wanted * header.frames:
             raise truncated(header)
 
 
 def _native_bytes(stream: BinaryIO, header: InstanceHeader) -> int:
-    """Pass the header of an element that is not compressed: how many bytes of it are pixels."""
+    """Pass the header of an element that is not compressed: how many bytes a frame of it has."""
     length = _pixel_length(stream, header)
     wanted = header.plane.rows * header.plane.columns * _word(header).itemsize
     # A value of odd length is padded with one byte (PS3.5 7.1.1)
-    if length not in {wanted, wanted + wanted % 2}:
-        what = "fewer" if length < wanted else "more"
+    whole = wanted * header.frames
+    if length not in {whole, whole + whole % 2}:
+        what = "fewer" if length < whole else "more"
         raise bad_pixels(header, f"PixelData holds {what} bytes than Rows and Columns say")
     return wanted
 
@@ -114,6 +116,8 @@ def read_frame(header: InstanceHeader) -> bytes:
     Raises DicomError TRUNCATED_FILE or BAD_PIXELS.
     """
     fragments: list[bytes] = []
+    if header.frames > 1:
+        return _read_one_of_many(header)
     with _open_pixels(header) as stream:
         for length in _fragments(stream, header):
             fragments.append(stream.read(length))
@@ -123,10 +127,24 @@ def read_frame(header: InstanceHeader) -> bytes:
     return b"".join(fragments[1:])
 
 
+def _read_one_of_many(header: InstanceHeader) -> bytes:
+    """The fragment that is one frame of many; frames in several fragments are not taken apart."""
+    places = []
+    with _open_pixels(header) as stream:
+        for length in _fragments(stream, header):
+            places.append((stream.tell(), length))
+            stream.seek(length, os.SEEK_CUR)
+        if len(places) != header.frames + 1:
+            raise bad_pixels(header, "the frames are not one fragment each")
+        at, length = places[header.frame]
+        stream.seek(at)
+        return stream.read(length)
+
+
 def _fragments(stream: BinaryIO, header: InstanceHeader) -> Iterator[int]:
     """The lengths of the items of encapsulated pixels; whoever asks has to pass their content."""
     plane = header.plane
-    room = SWELL_ALLOWANCE_BYTES + plane.rows * plane.columns * 2 * SWELL_LIMIT
+    room = SWELL_ALLOWANCE_BYTES + plane.rows * plane.columns * 2 * SWELL_LIMIT * header.frames
     if _pixel_length(stream, header) != UNDEFINED_LENGTH:
         raise bad_pixels(header, "the pixels are not encapsulated as their transfer syntax asks")
     while (length := _item_length(stream, header)) is not None:

@@ -269,13 +269,13 @@ def no_preamble_in_all(base):
 # --- enhanced multi-frame CT
 
 
-@case("UNSUPPORTED_OBJECT")
+@case(volumes=1)
 def enhanced_multiframe(base):
     slices = base.slices()
     return made([], slices, **{"enhanced.dcm": to_bytes(enhanced(slices, "in order"))})
 
 
-@case("UNSUPPORTED_OBJECT")
+@case(volumes=1)
 def enhanced_frames_shuffled(base):
     slices = base.slices()
     order = [(k * 7) % len(slices) for k in range(len(slices))]
