@@ -25,7 +25,6 @@ from pipelines.io.plain_folders import find_series, refusal
 from pipelines.io.profile_options import options_of
 from pipelines.io.rewriter import Rewriter
 from pipelines.io.same_patients import read_same_patients
-from pipelines.io.slice_table import TABLE_NAME, read_table, table_bytes
 
 VERSION: int = 2
 
@@ -71,7 +70,7 @@ def work(
         series.add(file, number, lambda _facts: engine)
     if not series.paths:
         return series.excluded(exported.public_id)
-    _pass_on_table(source / TABLE_NAME, folder / TABLE_NAME, engine)
+    _pass_on_table(source, folder, engine)
     return Deidentified(
         public_id=exported.public_id,
         category=exported.category,
@@ -86,12 +85,14 @@ def work(
     )
 
 
-def _pass_on_table(source: Path, target: Path, engine: Engine) -> None:
+def _pass_on_table(source: Path, folder: Path, engine: Engine) -> None:
     """Write what the export knows of slices that it has not brought: numbers, under keyed UIDs.
 
     Raises PrivacyError IDENTITY_LEFT.
     """
-    rows = read_table(source)
+    from pipelines.io.slice_table import TABLE_NAME, read_table, table_bytes  # needs NumPy
+
+    rows = read_table(source / TABLE_NAME)
     if rows is None:
         return
     uid = engine.pseudonyms.uid
@@ -100,7 +101,7 @@ def _pass_on_table(source: Path, target: Path, engine: Engine) -> None:
     )
     if engine.known.found_in(content):
         raise PrivacyError("IDENTITY_LEFT", "a value would be in the table of all slices")
-    target.write_bytes(content)
+    (folder / TABLE_NAME).write_bytes(content)
 
 
 def work_plain(
