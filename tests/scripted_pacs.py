@@ -20,6 +20,7 @@ from pynetdicom.sop_class import (
 
 from tests.pacs import Pacs
 
+STALL_SECONDS = 2.5
 UNIQUE = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
 
 
@@ -99,14 +100,15 @@ class Script:
             yield 1
             yield int(fault.removeprefix("status-"), 16), None
             return
+        if fault == "stall":
+            time.sleep(STALL_SECONDS)
         found = self._spoilt(found, fault)
         yield len(found)
         for k, one in enumerate(found):
             if fault == "die" and k == len(found) // 2:
                 event.assoc.abort()
                 return
-            if self.pause_seconds:
-                time.sleep(self.pause_seconds)
+            time.sleep(self.pause_seconds)
             self.sent.append(str(one.SOPInstanceUID))
             yield 0xFF00, one
 

@@ -246,6 +246,19 @@ def test_what_may_pass_is_tried_again_until_all_is_here(pacs, tmp_path, fault):
     }.get(fault, set())
 
 
+def test_an_archive_that_is_slow_is_waited_for_and_one_that_is_silent_is_asked_again(
+    pacs, tmp_path
+):
+    script = Script(objects_of(pacs), faults=["stall"], pause_seconds=0.02)
+    with scripted(script) as server:
+        result = exported(server.address, tmp_path, whole_study=False, timeout_seconds=1.0)
+
+    assert isinstance(result, Exported)
+    assert (
+        sum(what.startswith("GET") for what in script.asked) >= 3
+    )  # the series twice, the dose report
+
+
 def test_an_object_that_never_comes_is_a_failure_and_no_volume(pacs, tmp_path):
     script = Script(objects_of(pacs), faults=["drop"] * 50)
     with scripted(script) as server:

@@ -129,10 +129,10 @@ class Workspace:
             try:
                 yield
             finally:
-                self.discard(self.in_memory)
+                self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what a killed process left half-made."""
+        """Remove what a process that was killed or stopped left half-made."""
         self.discard(self.in_memory)
         for pattern in (f"private/*/{TEMPORARY_PREFIX}*", f"work/*/{TEMPORARY_PREFIX}*",
                         f"{TEMPORARY_PREFIX}*"):  # fmt: skip

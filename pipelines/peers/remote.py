@@ -8,9 +8,9 @@ all of it is here or the tries are spent.
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count, groupby
+from itertools import groupby
 from pathlib import Path
 
 from pipelines.core.errors import ItemError
@@ -40,6 +40,7 @@ class RemoteArchive:
     _inbox: Inbox | None = field(default=None, init=False)
     _counted: int | None = field(default=None, init=False)
     _listed: int = field(default=0, init=False)
+    _way: int = field(default=1, init=False)
     _sizes: Counter[str] = field(default_factory=Counter, init=False)
 
     def find(
@@ -106,22 +107,26 @@ class RemoteArchive:
         inbox = self._inbox
         wanted = {one.header.sop_instance_uid or "": one for one in instances}
         inbox.wait_for(wanted)
-        attempts = count(1)
-        self.policy.tried(lambda: self._have_sent(wanted, inbox, attempts), self.node.echo)
+        self._way = 1
+        self.policy.tried(lambda: self._have_sent(wanted, inbox), self.node.echo)
         if inbox.differing & wanted.keys():
             message = "an object came twice under one SOPInstanceUID, and not the same"
             raise ItemError("CONFLICTING_DUPLICATE", message)
         return tuple(self._arrived(one, inbox) for one in instances)
 
-    def _have_sent(
-        self, wanted: dict[str, ArchivedInstance], inbox: Inbox, attempts: Iterator[int]
-    ) -> None:
+    def _have_sent(self, wanted: dict[str, ArchivedInstance], inbox: Inbox) -> None:
         """Ask for what is missing; raise Passing if something still is."""
         missing = inbox.missing(wanted)
         if not missing:
             return
         lacking = [wanted[uid] for uid in missing]
-        self.node.retrieve(_requests(lacking, self._sizes, next(attempts)), inbox)
+        try:
+            self.node.retrieve(_requests(lacking, self._sizes, self._way), inbox)
+        except Passing as passing:
+            # A line that broke says nothing against the way in which was asked
+            self._way += not passing.is_down
+            raise
+        self._way += 1
         missing = inbox.missing(wanted)
         if missing:
             odd = "; ".join(f"{n} {reason}" for reason, n in sorted(inbox.oddities.items()))
@@ -205,7 +210,7 @@ def _listed(
 
 
 def _requests(
-    missing: Sequence[ArchivedInstance], sizes: Mapping[str, int], attempt: int
+    missing: Sequence[ArchivedInstance], sizes: Mapping[str, int], way: int
 ) -> list[Request]:
     """How the missing objects are asked for: differently each time, as not every way works.
 
@@ -215,9 +220,9 @@ def _requests(
     requests = []
     for uid, members in groupby(sorted(missing, key=_series_uid), key=_series_uid):
         wanted = list(members)
-        is_whole = attempt > 2 or (attempt == 1 and len(wanted) == sizes[uid])
+        is_whole = way > 2 or (way == 1 and len(wanted) == sizes[uid])
         names = [one.header.sop_instance_uid or "" for one in wanted]
-        at_once = UIDS_AT_ONCE if attempt == 1 else 1
+        at_once = UIDS_AT_ONCE if way == 1 else 1
         lists = [names[k : k + at_once] for k in range(0, len(names), at_once)]
         requests += [
             Request(
