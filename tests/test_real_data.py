@@ -201,4 +201,5 @@ def test_no_identifier_of_the_real_headers_is_in_the_dataset(real, shared_data):
 
     for name, data in contents(real[0] / "dataset").items():
         plain = gzip.decompress(data)[:352] if name.endswith(".gz") else data
+        plain = plain.replace(b"(D:20000101000000", b"")  # the date that every PDF bears
         assert not [value for value in values if value.encode() in plain or value in name]
