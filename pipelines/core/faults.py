@@ -55,8 +55,8 @@ FAULTS: dict[str, Fault] = {
         "Export the study again from the modality's original, not from a processed copy.",
     ),
     "UNSUPPORTED_OBJECT": Fault(
-        "the DICOM object is not a plain CT slice",
-        "Choose a series of single-frame CT images in Hounsfield units.",
+        "the DICOM object is no CT image that a volume can be made of",
+        "Choose a series of original CT images in Hounsfield units.",
     ),
     "BAD_ATTRIBUTE": Fault(
         "an attribute holds a value that cannot be right",

@@ -1,4 +1,4 @@
-"""The codes of `pipelines.core.faults` in Russian; a code that is not here is told in English."""
+"""The codes of `pipelines.core.faults` in Russian."""
 
 from collections.abc import Mapping
 
@@ -18,6 +18,22 @@ FAULTS_RU: Mapping[str, Fault] = {
         "Укажите StudyInstanceUID в выгрузке РИС.",
     ),
     "INCOMPLETE_STUDY": Fault("объектов меньше, чем ожидает РИС", _SEND_AGAIN),
+    "INCOMPLETE_TRANSFER": Fault(
+        "PACS передаёт не все объекты, которые сам перечисляет",
+        "Повторите `mosmed export` позже; если не поможет, пусть исследование проверят в PACS.",
+    ),
+    "REFUSED_BY_ARCHIVE": Fault(
+        "PACS отказывается передать исследование",
+        "Спросите его владельца: исследование может быть закрыто, недоступно или не того вида.",
+    ),
+    "THINNED_OTHERWISE": Fault(
+        "переданы не те срезы, которые оставляет прореживание",
+        "Выгрузите исследование ещё раз с нынешними настройками [thin]: mosmed run.",
+    ),
+    "SEVERAL_STACKS": Fault(
+        "кадры одного многокадрового изображения принадлежат нескольким стопкам",
+        "Пусть PACS передаст каждую стопку отдельно, или исключите исследование.",
+    ),
     "CONFLICTING_DUPLICATE": Fault(
         "два разных объекта с одним SOPInstanceUID",
         "Узнайте в PACS, какой из них верный, и уберите другой из папки архива.",
@@ -26,7 +42,7 @@ FAULTS_RU: Mapping[str, Fault] = {
     "TRUNCATED_FILE": Fault("файл обрывается раньше, чем кончаются пиксели", _SEND_AGAIN),
     "MISSING_ATTRIBUTE": Fault("нет нужного атрибута", _FROM_ORIGINAL),
     "UNSUPPORTED_OBJECT": Fault(
-        "объект DICOM не простой срез КТ", "Выберите серию однокадровых изображений КТ в HU."
+        "объект DICOM не изображение КТ для объёма", "Выберите серию исходных изображений КТ в HU."
     ),
     "BAD_ATTRIBUTE": Fault("в атрибуте невозможное значение", _FROM_ORIGINAL),
     "UNSUPPORTED_SYNTAX": Fault(
