@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import re
-import tomllib
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -34,10 +33,7 @@ def load_settings(
 
     Raises SettingsError that names file, key and the nearest right key or the type wanted.
     """
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file}: {error}", hint="Mend the line that is named.") from error
+    tables = _parsed(text, file) if text else {}
     for table in tables:
         _must_be_known(table, [field.name for field in dataclasses.fields(Settings)], file, "table")
     merged: dict[str, Any] = {}
@@ -81,6 +77,15 @@ def _tables() -> Iterator[tuple[str, Any]]:
         yield field.name, typing.get_type_hints(Settings)[field.name]
 
 
+def _parsed(text: str, file: Path) -> dict[str, Any]:
+    import tomllib  # not needed on plain folders, and a tenth of their start
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: {error}", hint="Mend the line that is named.") from error
+
+
 def _must_be_known(name: str, names: list[str], file: Path, what: str) -> None:
     if name in names:
         return
@@ -108,6 +113,8 @@ def _from_text(hint: Any, text: str, name: str) -> Any:
         return text
     if typing.get_origin(hint) is tuple and not text.lstrip().startswith("["):
         return [part.strip() for part in text.split(",") if part.strip()]
+    import tomllib
+
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError as error:
