@@ -151,6 +151,8 @@ def _home(name: str) -> Iterator[Path]:
 def _running(command: list[object], home: Path, port: int) -> Iterator[None]:
     """A server, until it listens; killed at the end with all that it started."""
     environment = {**os.environ, "TCP_NODELAY": "1"}
+    if shutil.which("setpriv"):  # so that it does not outlive tests that are killed
+        command = ["setpriv", "--pdeathsig", "KILL", *command]
     with (home / "log").open("w") as log:
         process = subprocess.Popen(
             list(map(str, command)), cwd=home, env=environment, stdout=log, stderr=log,
