@@ -20,6 +20,7 @@ help: ## list these targets
 
 .venv/runtime: .venv/pip pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m compileall -q mosmedcli pipelines  # as pip does for what it copies
 	@touch $@
 
 .venv/dev: .venv/runtime
