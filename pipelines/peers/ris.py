@@ -197,7 +197,10 @@ def simplified(title: str) -> str:
     return "".join(filter(str.isalnum, fold(spelled)))
 
 
-FIELDS = tuple(item.name for item in fields(RisRow) if item.name not in {"row", "readings"})
+NOT_READ = {"row", "readings", "same_as"}
+"""What a row gets from elsewhere: no column is taken for it."""
+
+FIELDS = tuple(item.name for item in fields(RisRow) if item.name not in NOT_READ)
 FIELD_OF = {
     simplified(title): name
     for name in FIELDS

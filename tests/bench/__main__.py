@@ -49,7 +49,7 @@ def main() -> None:
     chosen = arguments.parts or parts()
     if unknown := set(chosen) - set(parts()):
         parser.error(f"no part {', '.join(sorted(unknown))}: there are {', '.join(parts())}")
-    # Peers lie compiled in their venv, as pip has put them there: mosmed is no source to parse, either
+    # pip has compiled the peers: mosmed does not parse its source at each start, either
     for package in ("mosmedcli", "pipelines"):
         compileall.compile_dir(ROOT / package, quiet=2)
     sections = {}
