@@ -164,9 +164,9 @@ def _reasons(out: Console, reasons: Sequence[tuple[str, Reason]]) -> None:
         more = len(reason.studies) - STUDIES_SHOWN
         names = f"{shown} and {more} more" if more > 0 else shown
         out.print(Text.assemble((f"{stage} {reason.state}: {reason.code}", style), f"  {names}"))
-        out.print(Padding(Text(reason.example), INDENT))
+        out.print(Padding(Text(reason.example), INDENT, expand=False))
         if reason.hint:
-            out.print(Padding(Text(reason.hint, "dim"), INDENT))
+            out.print(Padding(Text(reason.hint, "dim"), INDENT, expand=False))
 
 
 def _summary(out: Console, report: RunReport) -> None:
