@@ -100,7 +100,7 @@ def plan(session: Session, counts: Mapping[str, int]) -> None:
         print_json({"pending": dict(counts)})
         return
     for stage, count in counts.items():
-        click.echo(f"{stage}: {count} studies to do")
+        click.echo(f"{stage}: {count} {'study' if count == 1 else 'studies'} to do")
     if not counts:
         click.echo("nothing to do")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Collection
 from itertools import takewhile
 from pathlib import Path
@@ -176,11 +177,16 @@ class Run:
 
     def pending_counts(self, stages: Collection[str]) -> dict[str, int]:
         """How many studies a run of these stages would begin with at each; changes nothing."""
-        counts: dict[str, int] = {}
-        for standing in self.standings().admitted(retry=stages):
-            if standing.state is State.PENDING and standing.stage.name in stages:
-                counts[standing.stage.name] = counts.get(standing.stage.name, 0) + 1
-        return counts
+        pending = Counter(
+            standing.stage.name
+            for standing in self.standings().admitted(retry=stages)
+            if standing.state is State.PENDING
+        )
+        return {
+            stage.name: pending[stage.name]
+            for stage in STAGES
+            if stage.name in stages and pending[stage.name]
+        }
 
     def drawn(self) -> Drawn:
         """The selection on the disk."""

@@ -200,6 +200,18 @@ def test_a_changed_setting_makes_stale_just_its_own_stage_and_what_follows(demo,
     assert (thin["done"], thin["failed"]) == (10, 2)
 
 
+def test_a_dry_run_counts_what_a_run_would_begin_with_in_the_order_of_the_stages(demo, tmp_path):
+    root = tmp_path / "copy"
+    shutil.copytree(demo, root)
+    settings = (root / "mosmed.toml").read_text().replace("# every = 10", "every = 5")
+    (root / "mosmed.toml").write_text(settings)
+
+    pending = mosmed_json("run", "-w", root, "--dry-run")["pending"]
+
+    assert list(pending) == [stage for stage in STAGES if stage in pending]
+    assert pending["thin"] > pending["export"] > 0
+
+
 def test_a_file_that_is_lost_is_made_again_to_the_same_bytes(demo, tmp_path):
     root = tmp_path / "copy"
     shutil.copytree(demo, root)
