@@ -218,14 +218,13 @@ def test_a_day_that_is_not_sure_is_not_guessed(spelled):
 @settings(deadline=None)
 @given(birth=DAYS, study=DAYS)
 def test_age_by_birthday_is_the_number_of_birthdays_had(birth, study):
-    row = {"patient_birth_date": birth, "study_date": study}
-    ris._set_age(row)
+    [age] = ris._ages({"patient_birth_date": [birth], "study_date": [study]}, 1)
 
     birthdays = 0
     while birth <= study and _birthday(birth, birthdays + 1) <= study:
         birthdays += 1
     is_plausible = birth <= study and birthdays <= cells.OLDEST_YEARS
-    assert row.get("patient_age_years") == (birthdays if is_plausible else None)
+    assert age == (birthdays if is_plausible else None)
 
 
 def _birthday(birth, years):
@@ -499,6 +498,40 @@ def test_a_row_that_is_shifted_is_not_read_but_counted(tmp_path):
 
     assert [row.accession_number for row in rows] == [None, "A2", "A3"]
     assert unreadable == {ris.WHOLE_ROW: 1}
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 3, 1000])
+def test_rows_are_the_same_however_many_are_read_at_once(tmp_path, monkeypatch, rows_at_once):
+    path = tmp_path / "ris.csv"
+    lines = ["Accession Number,ФИО,Пол", "A1,Иванов, Иван,м", "A2,Петров,ж", ",,", "A3,,?!", "A4"]
+    path.write_text("\n".join(lines), "utf-8")
+    once = rows_of(path, rules=("identified",))
+
+    monkeypatch.setattr(ris, "ROWS_AT_ONCE", rows_at_once)
+
+    assert rows_of(path, rules=("identified",)) == once
+    assert once[1] == {ris.WHOLE_ROW: 1, "Пол": 1}
+
+
+@pytest.mark.parametrize(
+    ("plain", "reader"),
+    [
+        (cells.PLAIN_NUMBER, cells.text),
+        (cells.PLAIN_UID, cells.uid),
+        (cells.PLAIN_NAME, cells.text),
+    ],
+    ids=["number", "uid", "name"],
+)
+@given(data=st.data())
+def test_what_is_not_looked_at_twice_would_have_been_read_as_itself(data, plain, reader):
+    text = data.draw(st.from_regex(plain, fullmatch=True))
+
+    assert cells.Cells(reader)[text] == text
+
+
+def test_nothing_that_stands_for_nothing_is_taken_for_a_value():
+    for plain in (cells.PLAIN_NUMBER, cells.PLAIN_UID, cells.PLAIN_NAME):
+        assert not [word for word in cells.BLANKS | cells.ERRORS if plain.fullmatch(word)]
 
 
 def test_the_order_excel_takes_for_a_delimiter_is_no_header(tmp_path):

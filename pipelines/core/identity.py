@@ -16,13 +16,13 @@ UID_ROOT = "2.25."
 """UIDs derived from a UUID need no registered root (PS3.5 B.2)."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class RisRow:
     """One row of the RIS: None is unknown, never "no".
 
     `same_as` is the key of the patient of whom the owner says that it is the same one. A row
-    is not frozen, though nobody changes it: a million of them are made in a draw, and a frozen
-    one takes four times as long to make.
+    is not frozen, though nobody changes it, and may be made by position: a million of them are
+    made in a draw, and that takes a tenth of the time.
     """
 
     row: int

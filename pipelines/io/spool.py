@@ -1,25 +1,22 @@
 """Records that are too many for memory: written once, in order, and read as often as needed."""
 
-import json
+import pickle
 import tempfile
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
-from pipelines.core.codec import to_jsonable
-
+T = TypeVar("T")
 IN_MEMORY_BYTES = 32 << 20
-ENCODER = json.JSONEncoder(
-    default=to_jsonable, ensure_ascii=False, check_circular=False, separators=(",", ":")
-)
+RECORDS_AT_ONCE = 1000
 
 
-class Spool:
+class Spool(Generic[T]):
     """A nameless file in `folder`, which is gone when the process ends; memory while it is small.
 
-    Records are JSON values; they come back in the order in which they were added, to one reader at
-    a time.
+    Records are values that can be pickled, and come back in the order in which they were added,
+    to one reader at a time. Nobody else can write into the file, so nothing foreign is unpickled.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -27,21 +24,24 @@ class Spool:
         self._file = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - lives as long as its readers
             max_size=IN_MEMORY_BYTES, dir=place
         )
+        self._waiting: list[T] = []
         weakref.finalize(self, self._file.close)
 
-    def append(self, record: Any) -> None:
+    def append(self, record: T) -> None:
         """Add a record; none may be added once the first was read."""
-        self._file.write(ENCODER.encode(record).encode("utf-8", "surrogatepass") + b"\n")
+        self._waiting.append(record)
+        if len(self._waiting) == RECORDS_AT_ONCE:
+            self._flush()
 
-    def lines(self) -> Iterator[bytes]:
-        """The records as they lie there, for who needs few of them."""
+    def __iter__(self) -> Iterator[T]:
+        self._flush()
+        self._file.seek(0, 2)
+        end = self._file.tell()
         self._file.seek(0)
-        yield from self._file
+        while self._file.tell() < end:
+            yield from pickle.load(self._file)  # noqa: S301 - our own nameless file
 
-    def __iter__(self) -> Iterator[Any]:
-        return map(self.record, self.lines())
-
-    @staticmethod
-    def record(line: bytes) -> Any:
-        """The record of one of the `lines`."""
-        return json.loads(line.decode("utf-8", "surrogatepass"))
+    def _flush(self) -> None:
+        if self._waiting:
+            pickle.dump(self._waiting, self._file, pickle.HIGHEST_PROTOCOL)
+            self._waiting = []

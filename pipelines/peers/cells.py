@@ -39,6 +39,11 @@ EARLIEST_YEAR, LATEST_YEAR = 1880, 2100
 OLDEST_YEARS = 125
 MAXIMUM_UID_CHARACTERS = 64
 
+PLAIN_NUMBER = re.compile(r"[A-Za-z./_-]*[0-9][A-Za-z0-9./_-]*")
+PLAIN_UID = re.compile(rf"(?=.{{3,{MAXIMUM_UID_CHARACTERS}}}\Z)[0-9]+(?:\.[0-9]+)+")
+PLAIN_NAME = re.compile(r"[A-Za-zА-Яа-яЁё0-9.-]+(?:[ ^][A-Za-zА-Яа-яЁё0-9.-]+){2,}")
+"""Text that is read as itself, as nearly all numbers and names are: no need to look twice."""
+NEVER = re.compile(r"(?!)")
 YMD = re.compile(r"(\d{4})([-./]?)(\d{1,2})\2(\d{1,2})(?:[ T].*|\d{4}|\d{6})?")
 DMY = re.compile(r"(\d{1,2})([-./])(\d{1,2})\2(\d{4})(?:[ T,].*)?")
 EXCEL_DAY = re.compile(r"(\d{5})(?:\.\d+)?")
@@ -145,7 +150,8 @@ def category(words: str) -> Category | None:
 class Cells(dict[Cell, Any]):
     """A reader of the cells of a column, as a mapping that remembers the first `remembered`.
 
-    It gives the value, `unknown` for what stands for nothing, or UNREADABLE.
+    It gives the value, `unknown` for what stands for nothing, or UNREADABLE. What matches `plain`
+    is its own value, whatever the reader.
     """
 
     def __init__(
@@ -155,15 +161,19 @@ class Cells(dict[Cell, Any]):
         unknown: Any = None,
         blanks: frozenset[str] = BLANKS,
         remembered: int = 1 << 16,
+        plain: re.Pattern[str] = NEVER,
     ) -> None:
         super().__init__()
         self.reader = reader
         self.unknown = unknown
         self.blanks = blanks
         self.remembered = remembered
+        self.plain = plain
 
     def __missing__(self, cell: Cell) -> Any:
         """Read a cell that was not met before."""
+        if isinstance(cell, str) and self.plain.fullmatch(cell):
+            return cell
         found = self._read(cell)
         if len(self) < self.remembered:
             self[cell] = found

@@ -5,11 +5,11 @@ Whatever the source (`ris_sources`), it is a table; so the same rows are the sam
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from difflib import SequenceMatcher, get_close_matches
-from operator import itemgetter
+from itertools import islice, repeat
 from typing import Any
 
 from pipelines.core.errors import SettingsError
@@ -18,7 +18,7 @@ from pipelines.core.model import Sex
 from pipelines.core.node_settings import NodeSettings
 from pipelines.core.settings import SelectSettings
 from pipelines.core.spelling import fold
-from pipelines.io.tables import Cell
+from pipelines.io.tables import Cell, Line
 from pipelines.peers import cells
 from pipelines.peers.ris_sources import Source, open_source
 
@@ -68,10 +68,10 @@ SYNONYMS: dict[str, str] = {
 """Titles a column may bear, beside the name of the field itself; see `simplified`."""
 
 READERS: dict[str, dict[str, Any]] = {
-    "accession_number": {"reader": cells.text, "remembered": 0},
-    "study_instance_uid": {"reader": cells.uid, "remembered": 0},
-    "patient_id": {"reader": cells.text, "remembered": 0},
-    "patient_name": {"reader": cells.text, "remembered": 0},
+    "accession_number": {"reader": cells.text, "remembered": 0, "plain": cells.PLAIN_NUMBER},
+    "study_instance_uid": {"reader": cells.uid, "remembered": 0, "plain": cells.PLAIN_UID},
+    "patient_id": {"reader": cells.text, "remembered": 0, "plain": cells.PLAIN_NUMBER},
+    "patient_name": {"reader": cells.text, "remembered": 0, "plain": cells.PLAIN_NAME},
     "patient_birth_date": {"reader": cells.day},
     "patient_sex": {"reader": cells.sex, "unknown": Sex.OTHER},
     "patient_age_years": {"reader": cells.age_years},
@@ -83,6 +83,7 @@ READERS: dict[str, dict[str, Any]] = {
 }
 """How the cells of a field are read, if not as text that repeats."""
 WHOLE_ROW = "(the whole row)"
+ROWS_AT_ONCE = 1000
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "identified": ("accession_number", "study_instance_uid"),
@@ -121,27 +122,39 @@ class Ris:
 
     def rows(self) -> Iterator[RisRow]:
         """All rows, in the order of the source; PeerError where it cannot be read on."""
-        table, titles = self.source.table, self.recognised.titles
-        names = tuple(titles)
-        readers = [cells.Cells(**READERS.get(name, {"reader": cells.text})) for name in names]
-        picked = _picker([table.columns.index(title) for title in titles.values()])
-        for number, line in table.lines:
-            if not line:
-                self.unreadable[WHOLE_ROW] += 1
-                yield RisRow(row=number)
-                continue
-            values = [read[cell] for read, cell in zip(readers, picked(line), strict=True)]
-            row = dict(zip(names, values, strict=True))
-            if cells.UNREADABLE in values:
-                self._count_unreadable(row)
-            if row.get("patient_age_years") is None:
-                _set_age(row)
-            yield RisRow(row=number, **row)
+        table = self.source.table
+        readers = {
+            name: cells.Cells(**READERS.get(name, {"reader": cells.text}))
+            for name in self.recognised.titles
+        }
+        while batch := list(islice(table.lines, ROWS_AT_ONCE)):
+            yield from self._rows_of(batch, readers)
 
-    def _count_unreadable(self, row: dict[str, Any]) -> None:
-        for name in [name for name, value in row.items() if value is cells.UNREADABLE]:
-            self.unreadable[self.recognised.titles[name]] += 1
-            del row[name]
+    def _rows_of(
+        self, batch: Sequence[Line], readers: Mapping[str, cells.Cells]
+    ) -> Iterator[RisRow]:
+        """The rows of some lines, read column by column."""
+        titles = self.source.table.columns
+        nothing: Sequence[Cell] = [None] * len(titles)
+        if broken := sum(not line for _, line in batch):
+            self.unreadable[WHOLE_ROW] += broken
+        cells_of = zip(*(line or nothing for _, line in batch), strict=True)
+        columns = dict(zip(titles, cells_of, strict=True))
+        values = {
+            name: self._values(title, readers[name], columns[title])
+            for name, title in self.recognised.titles.items()
+        }
+        values["patient_age_years"] = _ages(values, len(batch))
+        read = [values.get(name, repeat(unknown)) for name, unknown in UNKNOWN.items()]
+        return map(RisRow, [number for number, _ in batch], *read)
+
+    def _values(self, title: str, reader: cells.Cells, column: Sequence[Cell]) -> Sequence[Any]:
+        """The values of a column; what cannot be read is counted, and unknown."""
+        values = list(map(reader.__getitem__, column))
+        if unreadable := values.count(cells.UNREADABLE):
+            self.unreadable[title] += unreadable
+            return [reader.unknown if value is cells.UNREADABLE else value for value in values]
+        return values
 
 
 def open_ris(settings: SelectSettings, node: NodeSettings | None = None) -> Ris:
@@ -187,10 +200,6 @@ def _recognised(source: Source, settings: SelectSettings) -> Recognised:
     )
 
 
-def _picker(places: list[int]) -> Callable[[Sequence[Cell]], Sequence[Cell]]:
-    return itemgetter(*places) if len(places) > 1 else lambda line: [line[at] for at in places]
-
-
 def simplified(title: str) -> str:
     """A title without case, spaces, punctuation, ё and letters that only look like others."""
     spelled = unicodedata.normalize("NFKC", title.replace("№", " номер "))
@@ -201,6 +210,8 @@ NOT_READ = {"row", "readings", "same_as"}
 """What a row gets from elsewhere: no column is taken for it."""
 
 FIELDS = tuple(item.name for item in fields(RisRow) if item.name not in NOT_READ)
+UNKNOWN = {item.name: item.default for item in fields(RisRow) if item.name != "row"}
+"""What a row holds of a field that has no column, in the order of the fields."""
 FIELD_OF = {
     simplified(title): name
     for name in FIELDS
@@ -208,15 +219,20 @@ FIELD_OF = {
 }
 
 
-def _set_age(row: dict[str, Any]) -> None:
-    """A row without an age of its own gets the age by birthday on the day of the study."""
-    birth: date | None = row.get("patient_birth_date")
-    study: date | None = row.get("study_date")
-    if birth and study and birth <= study:
-        row["patient_age_years"] = _years_between(birth, study)
+def _ages(values: Mapping[str, Sequence[Any]], count: int) -> Sequence[int | None]:
+    """The ages of rows; one without an age gets that by birthday on the day of the study."""
+    nothing: Sequence[Any] = [None] * count
+    names = ("patient_age_years", "patient_birth_date", "study_date")
+    ages, births, days = (values.get(name, nothing) for name in names)
+    return [
+        _years_between(birth, day) if age is None and birth and day else age
+        for age, birth, day in zip(ages, births, days, strict=True)
+    ]
 
 
 def _years_between(birth: date, study: date) -> int | None:
+    if birth > study:
+        return None
     is_before_birthday = (study.month, study.day) < (birth.month, birth.day)
     years = study.year - birth.year - is_before_birthday
     return years if years <= cells.OLDEST_YEARS else None
