@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.errors import PrivacyError
-from pipelines.core.field_of_view import field_of_view
+from pipelines.core.field_of_view import aerated, field_of_view
 from pipelines.core.grids import Volume
 from pipelines.io.burned_in import has_text
 from pipelines.phantom.lettering import lettered
@@ -127,4 +127,27 @@ def test_real_chests_end_soon_above_the_lungs(shared_data):
     slices = list(axial_slices(shared_data / "chest_siemens_8mm"))[:30]
     view = field_of_view(np.stack(slices).transpose(2, 1, 0), LAS_1_MM)
 
-    assert view.lung_slices > 15
+    assert view.above_lungs_mm <= 50
+
+
+@given(rows=st.integers(1, 40), columns=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=30)
+def test_lung_is_where_tissue_is_on_all_four_sides_however_a_slice_lies_in_memory(
+    rows, columns, seed
+):
+    plane = np.random.default_rng(seed).choice([-1000, -800, 40], (rows, columns)).astype(np.int16)
+    tissue = plane > -300
+    sides = [
+        np.logical_or.accumulate(np.flip(tissue, axis) if is_flipped else tissue, axis)
+        for axis in (0, 1)
+        for is_flipped in (False, True)
+    ]
+    sides[1], sides[3] = np.flip(sides[1], 0), np.flip(sides[3], 1)
+    within = np.logical_and.reduce(sides)
+
+    lung, section = aerated(plane)
+    turned, same_section = aerated(plane.T)
+
+    assert section == same_section == np.count_nonzero(within)
+    np.testing.assert_array_equal(lung, within & (plane == -800))
+    np.testing.assert_array_equal(turned, lung.T)

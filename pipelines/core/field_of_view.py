@@ -28,7 +28,6 @@ FACE_ABOVE_LUNGS_MM = 120.0
 class FieldOfView:
     """How far a volume goes beyond the lungs; `above_lungs_mm` is None where there are none."""
 
-    lung_slices: int
     above_lungs_mm: float | None
 
     @property
@@ -39,21 +38,23 @@ class FieldOfView:
 
 def field_of_view(voxels_hu: NDArray[np.int16], affine_ras: Affine) -> FieldOfView:
     """The field of view of a volume `[i, j, k]` that is stored LAS, k from the feet to the head."""
-    shares = [_lung_share(voxels_hu[:, :, k]) for k in range(voxels_hu.shape[2])]
-    ks = [k for k, share in enumerate(shares) if share >= LUNG_SHARE]
-    if not ks:
-        return FieldOfView(lung_slices=0, above_lungs_mm=None)
     step_mm = float(np.linalg.norm(affine_ras[:3, 2]))
-    return FieldOfView(lung_slices=len(ks), above_lungs_mm=(len(shares) - 1 - ks[-1]) * step_mm)
+    highest = voxels_hu.shape[2] - 1
+    for k in range(highest, -1, -1):
+        if _lung_share(voxels_hu[:, :, k]) >= LUNG_SHARE:
+            return FieldOfView(above_lungs_mm=(highest - k) * step_mm)
+    return FieldOfView(above_lungs_mm=None)
 
 
 def aerated(slice_hu: NDArray[np.int16]) -> tuple[NDArray[np.bool_], int]:
     """Where one slice shows aerated lung within the body, and how many pixels the body has."""
-    tissue = slice_hu > TISSUE_HU
+    # Both ways along a slice are looked at alike, so it is taken as it lies in memory
+    plane_hu = slice_hu if slice_hu.flags.c_contiguous else slice_hu.T
+    tissue = plane_hu > TISSUE_HU
     within = _between(tissue, axis=0) & _between(tissue, axis=1)
     low_hu, high_hu = LUNG_HU
-    lung: NDArray[np.bool_] = within & (slice_hu >= low_hu) & (slice_hu <= high_hu)
-    return lung, int(np.count_nonzero(within))
+    lung: NDArray[np.bool_] = within & (plane_hu >= low_hu) & (plane_hu <= high_hu)
+    return lung if plane_hu is slice_hu else lung.T, int(np.count_nonzero(within))
 
 
 def _lung_share(slice_hu: NDArray[np.int16]) -> float:
