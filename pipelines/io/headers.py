@@ -40,13 +40,15 @@ class InstanceHeader(SliceClaim):
     """The claim of a slice or a frame, and the file it was read from, which holds `frames`.
 
     `pixels_at` is the offset in bytes of the PixelData element, in the inflated form if the file
-    is deflated, and `transfer_syntax_uid` is that of this form. `has_overlays` unless it is known
-    that none stands before the pixels.
+    is deflated, and `transfer_syntax_uid` is that of this form. `pixels_bytes` is the length that
+    this element gives, where it is known that the file holds so many. `has_overlays` unless it is
+    known that none stands before the pixels.
     """
 
     path: Path
     pixels_at: int
     is_deflated: bool
+    pixels_bytes: int | None = field(default=None, compare=False)
     has_overlays: bool = field(default=True, compare=False)
     frames: int = 1
 
@@ -120,6 +122,7 @@ def header_of(path: Path, quick: QuickHeader) -> InstanceHeader | None:
         path=path,
         pixels_at=quick.pixels_at,
         is_deflated=False,
+        pixels_bytes=quick.pixels_bytes,
         has_overlays=quick.has_overlays,
     )
 

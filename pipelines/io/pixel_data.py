@@ -48,8 +48,10 @@ def read_native(header: InstanceHeader) -> NDArray[Any]:
 def refuse_truncated(header: InstanceHeader, *, is_native: bool) -> None:
     """Raise DicomError TRUNCATED_FILE or BAD_PIXELS unless the pixels are there, to their end.
 
-    They are weighed, not read.
+    They are weighed, not read; where the header has told their weight, the file is not opened.
     """
+    if is_native and header.pixels_bytes in _whole_bytes(header):
+        return
     with _open_pixels(header) as stream:
         if not is_native:
             for length in _fragments(stream, header):
@@ -64,13 +66,18 @@ def refuse_truncated(header: InstanceHeader, *, is_native: bool) -> None:
 def _native_bytes(stream: BinaryIO, header: InstanceHeader) -> int:
     """Pass the header of an element that is not compressed: how many bytes a frame of it has."""
     length = _pixel_length(stream, header)
-    wanted = header.plane.rows * header.plane.columns * _word(header).itemsize
-    # A value of odd length is padded with one byte (PS3.5 7.1.1)
-    whole = wanted * header.frames
-    if length not in {whole, whole + whole % 2}:
+    whole, padded = _whole_bytes(header)
+    if length not in {whole, padded}:
         what = "fewer" if length < whole else "more"
         raise bad_pixels(header, f"PixelData holds {what} bytes than Rows and Columns say")
-    return wanted
+    return whole // header.frames
+
+
+def _whole_bytes(header: InstanceHeader) -> tuple[int, int]:
+    """How long pixels are that are not compressed: a value of odd length is padded by one byte."""
+    plane = header.plane
+    whole = plane.rows * plane.columns * _word(header).itemsize * header.frames
+    return whole, whole + whole % 2  # PS3.5 7.1.1
 
 
 def _word(header: InstanceHeader) -> np.dtype[Any]:

@@ -80,8 +80,8 @@ TAGS = {
 }
 """Tag and VR of the attributes that can be asked for (PS3.6)."""
 
-_ELEMENT = struct.Struct("<HHHH").unpack_from
-_IMPLICIT = struct.Struct("<HHL").unpack_from
+_ELEMENT = struct.Struct("<LHH").unpack_from
+_IMPLICIT = struct.Struct("<LL").unpack_from
 _LONG = struct.Struct("<L").unpack_from
 
 
@@ -89,12 +89,19 @@ def _code(vr: str | bytes) -> int:
     return int.from_bytes(vr.encode() if isinstance(vr, str) else vr, "little")
 
 
+def _as_it_lies(tag: int) -> int:
+    """A tag as the one number that its four bytes are: the group stands in the low half."""
+    return tag >> 16 | (tag & 0xFFFF) << 16
+
+
 _SHORT_CODES = frozenset(map(_code, SHORT_VRS))
 _LONG_CODES = frozenset(map(_code, LONG_VRS))
 _SEQUENCE, _SIGNED = _code("SQ"), _code("SS")
 _NO_VR = 0
 _PIXEL_CODES = frozenset({_NO_VR, _code("OB"), _code("OW")})
-_WANTED = {tag: _code(vr) for tag, vr in TAGS.values()}
+_WANTED = {_as_it_lies(tag): (tag, _code(vr)) for tag, vr in TAGS.values()}
+_ITEM, _ITEM_END, _SEQUENCE_END = map(_as_it_lies, (ITEM, ITEM_END, SEQUENCE_END))
+_PIXEL_DATA = _as_it_lies(0x7FE00010)
 
 
 class OddHeaderError(Exception):
@@ -103,11 +110,15 @@ class OddHeaderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class QuickHeader:
-    """Raw values by tag, where the PixelData element stands, and whether overlays precede it."""
+    """Raw values by tag, where the PixelData element stands, and whether overlays precede it.
+
+    `pixels_bytes` is the length that this element gives, if the file holds so many.
+    """
 
     syntax: str
     values: dict[int, bytes]
     pixels_at: int
+    pixels_bytes: int | None
     has_overlays: bool
 
     def texts(self, keyword: str) -> tuple[str, ...]:
@@ -137,7 +148,7 @@ def read_quick_header(descriptor: int) -> QuickHeader | None:
     for window in WINDOWS_BYTES:
         content = os.pread(descriptor, window, 0)
         try:
-            return _header(content)
+            return _header(content, descriptor)
         except struct.error:  # the bytes end within an element
             if len(content) < window:
                 return None
@@ -146,16 +157,25 @@ def read_quick_header(descriptor: int) -> QuickHeader | None:
     return None
 
 
-def _header(content: bytes) -> QuickHeader:
+def _header(content: bytes, descriptor: int) -> QuickHeader:
     syntax, sop_class, at = _meta(content)
     if content[at : at + 2] != FIRST_GROUP:
         raise OddHeaderError
     walk = _Walk(content, {MEDIA_STORAGE_SOP_CLASS_UID: sop_class})
     if syntax == IMPLICIT_SYNTAX:
         walk.implicit(at)
+        value_at = walk.pixels_at + 8
     else:
         walk.explicit(at)
-    return QuickHeader(syntax.decode(), walk.values, walk.pixels_at, walk.has_overlays)
+        value_at = walk.pixels_at + 12
+    (length,) = _LONG(content, value_at - 4)
+    return QuickHeader(
+        syntax=syntax.decode(),
+        values=walk.values,
+        pixels_at=walk.pixels_at,
+        pixels_bytes=length if value_at + length <= os.fstat(descriptor).st_size else None,
+        has_overlays=walk.has_overlays,
+    )
 
 
 def _meta(content: bytes) -> tuple[bytes, bytes, int]:
@@ -163,19 +183,20 @@ def _meta(content: bytes) -> tuple[bytes, bytes, int]:
     if content[META_AT - len(MAGIC) : META_AT + 8] != MAGIC + META_LENGTH:
         raise OddHeaderError
     end = META_AT + 12 + _LONG(content, META_AT + 8)[0]
-    at, last = META_AT + 12, 0
+    at, last = META_AT + 12, 2
     values = {}
     while at < end:
-        group, number, vr, length = _ELEMENT(content, at)
-        if group != 2 or number <= last:
+        tag, vr, length = _ELEMENT(content, at)
+        # In group 0002 the order of tags is that of the numbers that their bytes are
+        if tag & 0xFFFF != 2 or tag <= last:
             raise OddHeaderError
         value_at = at + 8
         if vr in _LONG_CODES:
             length, value_at = _LONG(content, at + 8)[0], at + 12
         elif vr not in _SHORT_CODES:
             raise OddHeaderError
-        at, last = value_at + length, number
-        values[number] = content[value_at:at]
+        at, last = value_at + length, tag
+        values[tag >> 16] = content[value_at:at]
     syntax = values.get(0x0010, b"")
     if at != end or not LITTLE_ENDIAN_SYNTAX.fullmatch(syntax) or len(syntax) % 2:
         raise OddHeaderError
@@ -193,16 +214,16 @@ class _Walk:
 
     def explicit(self, at: int) -> None:
         """Collect what is wanted in Explicit VR Little Endian (PS3.5 7.1.2)."""
-        content = self.content
+        content, element, short, wanted = self.content, _ELEMENT, _SHORT_CODES, _WANTED
         while True:
-            group, number, vr, length = _ELEMENT(content, at)
-            if group >= OVERLAYS and self._is_pixels(group, number, at, vr):
+            tag, vr, length = element(content, at)
+            if tag & 0xFFFF >= OVERLAYS and self._is_pixels(tag, at, vr):
                 return
             value_at = at + 8
-            if vr not in _SHORT_CODES:
+            if vr not in short:
                 value_at, length = _long_value(content, at, vr)
             at = value_at + length
-            if (tag := group << 16 | number) in _WANTED:
+            if tag in wanted:
                 self._keep(tag, vr, value_at, at)
 
     def implicit(self, at: int) -> None:
@@ -211,31 +232,32 @@ class _Walk:
         if content[at + 4 : at + 6].isalpha():  # pydicom would take it for an explicit one
             raise OddHeaderError
         while True:
-            group, number, length = _IMPLICIT(content, at)
-            if group >= OVERLAYS and self._is_pixels(group, number, at, _NO_VR):
+            tag, length = _IMPLICIT(content, at)
+            if tag & 0xFFFF >= OVERLAYS and self._is_pixels(tag, at, _NO_VR):
                 return
             if length == UNDEFINED_LENGTH:
                 raise OddHeaderError
             value_at, at = at + 8, at + 8 + length
-            if (tag := group << 16 | number) in _WANTED:
-                self._keep(tag, _WANTED[tag], value_at, at)
+            if tag in _WANTED:
+                self._keep(tag, _WANTED[tag][1], value_at, at)
 
-    def _keep(self, tag: int, vr: int, value_at: int, end: int) -> None:
-        is_right = vr == _WANTED[tag] or (vr == _SIGNED and tag in PIXEL_PADDING)
-        if not is_right or tag in self.values:
+    def _keep(self, lying: int, vr: int, value_at: int, end: int) -> None:
+        tag, right = _WANTED[lying]
+        if (vr != right and not (vr == _SIGNED and tag in PIXEL_PADDING)) or tag in self.values:
             raise OddHeaderError
         if end > len(self.content):
             raise struct.error
         self.values[tag] = self.content[value_at:end]
 
-    def _is_pixels(self, group: int, number: int, at: int, vr: int) -> bool:
+    def _is_pixels(self, tag: int, at: int, vr: int) -> bool:
         """Note what stands behind the wanted groups; whether it is the PixelData element."""
+        group = tag & 0xFFFF
         if group >> 8 == OVERLAYS >> 8:
             self.has_overlays = True
-        if group < PIXELS or not number:
+        if group < PIXELS or tag == group:
             return False
         self.pixels_at = at
-        if (group, number) != (PIXELS, 0x0010) or vr not in _PIXEL_CODES:
+        if tag != _PIXEL_DATA or vr not in _PIXEL_CODES:
             raise OddHeaderError
         return True
 
@@ -257,11 +279,11 @@ def _sequence_end(content: bytes, at: int, depth: int = 0) -> int:
     if depth > DEEPEST_SKIPPED:
         raise OddHeaderError
     while True:
-        group, number, length = _IMPLICIT(content, at)
-        tag, at = group << 16 | number, at + 8
-        if tag == SEQUENCE_END and not length:
+        tag, length = _IMPLICIT(content, at)
+        at += 8
+        if tag == _SEQUENCE_END and not length:
             return at
-        if tag != ITEM:
+        if tag != _ITEM:
             raise OddHeaderError
         at = _item_end(content, at, depth) if length == UNDEFINED_LENGTH else at + length
 
@@ -269,17 +291,19 @@ def _sequence_end(content: bytes, at: int, depth: int = 0) -> int:
 def _item_end(content: bytes, at: int, depth: int) -> int:
     """Where an item of undefined length ends whose content begins at `at`."""
     while True:
-        group, number, vr, length = _ELEMENT(content, at)
-        if group == ITEM_END >> 16:
-            if number != ITEM_END & 0xFFFF or vr or length:
+        tag, vr, length = _ELEMENT(content, at)
+        if tag & 0xFFFF == ITEM_END >> 16:
+            if tag != _ITEM_END or vr or length:
                 raise OddHeaderError
             return at + 8
         at += 8
-        if vr in _LONG_CODES:
-            (length,) = _LONG(content, at)
-            at += 4
-        elif vr not in _SHORT_CODES:
+        if vr in _SHORT_CODES:
+            at += length
+            continue
+        if vr not in _LONG_CODES:
             raise OddHeaderError
+        (length,) = _LONG(content, at)
+        at += 4
         if length != UNDEFINED_LENGTH:
             at += length
         elif vr == _SEQUENCE:
