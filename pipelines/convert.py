@@ -41,7 +41,7 @@ from pipelines.io.acquisition import read_acquisition
 from pipelines.io.fusion import fuse
 from pipelines.io.headers import InstanceHeader, read_headers
 from pipelines.io.nifti import read_mask, write_mask, write_volume
-from pipelines.io.packing import PUBLISHED_LEVEL, SCRATCH_LEVEL
+from pipelines.io.packing import SCRATCH_LEVEL
 from pipelines.io.pixels import Rescue, decode, refuse_by_header
 from pipelines.io.read_back import check_readers
 from pipelines.io.series_files import Kind, SeriesItem, find_series, glance, tell
@@ -117,7 +117,7 @@ def work_plain(item: FolderItem, settings: ConvertSettings, folder: Path) -> Con
     names = f"{item.name}.nii.gz", f"{item.name}.json"
     volume_path, sidecar_path = (folder / name for name in names)
     volume_path.parent.mkdir(parents=True, exist_ok=True)
-    write_volume(volume_path, conversion.volume, gzip_level=PUBLISHED_LEVEL)
+    write_volume(volume_path, conversion.volume, gzip_level=settings.gzip_level)
     if settings.verify is Verify.READERS:
         check_readers(volume_path, conversion.volume)
     write_sidecar(sidecar_path, sidecar_content(conversion.sidecar))

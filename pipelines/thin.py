@@ -41,13 +41,12 @@ from pipelines.core.settings import ThinSettings
 from pipelines.core.thinning import Kept, choose_slices
 from pipelines.io.burned_in import has_text
 from pipelines.io.nifti import read_mask, read_volume, write_volume
-from pipelines.io.packing import PUBLISHED_LEVEL
 from pipelines.io.previews import write_preview
 from pipelines.io.read_back import check_readers
 from pipelines.io.sidecar import read_instance_numbers, read_kept_ranks, write_sidecar
 from pipelines.io.volume_files import VolumeFiles, files_of, find_volumes
 
-VERSION: int = 3
+VERSION: int = 4
 
 MAY_SHOW_A_FACE = "may show a face: look at it before it is published"
 
@@ -69,14 +68,12 @@ def work(
             "THINNED_OTHERWISE", f"{len(ranks or ())} of {len(numbers)} slices are here"
         )
     decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned))
-    _publish_volume(folder / VOLUME_NAME, thinned, settings.verify)
+    _publish_volume(folder / VOLUME_NAME, thinned, settings)
     mask: Mask | None = None
     lesions: Lesions | None = None
     if converted.mask is not None:
         drawn = read_mask(source / converted.mask)
-        mask, told = _publish_mask(
-            folder / MASK_NAME, drawn, volume, kept, thinned, settings.verify
-        )
+        mask, told = _publish_mask(folder / MASK_NAME, drawn, volume, kept, thinned, settings)
         lesions = measure(thinned, mask)
         decisions += (told, *judge(lesions, converted.category, settings))
     preview = preview_of(thinned, mask)
@@ -113,13 +110,12 @@ def work_plain(item: FolderItem, settings: ThinSettings, folder: Path) -> Thinne
     numbers = _plain_numbers(files, slices, settings, was_las=was_las)
     kept = choose_slices(numbers, settings)
     thinned = thin(volume, kept.ks, every=settings.every)
-    thinned = thin(volume, kept.ks, every=settings.every)
     record = leave(folder, item.name, thinned, kept, settings)
     if files.mask is None:
         return record
     name = f"{item.name}_mask.nii.gz"
     mask = read_mask(files.mask)
-    result, decision = _publish_mask(folder / name, mask, volume, kept, thinned, settings.verify)
+    result, decision = _publish_mask(folder / name, mask, volume, kept, thinned, settings)
     return replace(
         record,
         mask=name,
@@ -136,7 +132,7 @@ def leave(folder: Path, name: str, thinned: Volume, kept: Kept, settings: ThinSe
     names = f"{name}.nii.gz", f"{name}.json"
     (folder / names[0]).parent.mkdir(parents=True, exist_ok=True)
     looked_at = look_at(thinned)
-    _publish_volume(folder / names[0], thinned, settings.verify)
+    _publish_volume(folder / names[0], thinned, settings)
     record = Thinned(
         public_id=name,
         category=None,
@@ -207,19 +203,19 @@ def thin_mask(mask: Mask, volume: Volume, ks: Sequence[int], thinned: Volume) ->
     return Mask(marked=mask.marked, affine_ras=thinned.affine_ras)
 
 
-def _publish_volume(path: Path, thinned: Volume, verify: Verify) -> None:
-    write_volume(path, thinned, gzip_level=PUBLISHED_LEVEL)
-    if verify is Verify.READERS:
+def _publish_volume(path: Path, thinned: Volume, settings: ThinSettings) -> None:
+    write_volume(path, thinned, gzip_level=settings.gzip_level)
+    if settings.verify is Verify.READERS:
         check_readers(path, thinned)
 
 
 def _publish_mask(
-    path: Path, mask: Mask, volume: Volume, kept: Kept, thinned: Volume, verify: Verify
+    path: Path, mask: Mask, volume: Volume, kept: Kept, thinned: Volume, settings: ThinSettings
 ) -> tuple[Mask, Decision]:
     """Write the thinned mask and give it; what thinning does to it is told."""
     result = thin_mask(mask, volume, kept.ks, thinned)
     marked = Volume(voxels_hu=result.marked.astype(np.int16), affine_ras=result.affine_ras)
-    _publish_volume(path, marked, verify)
+    _publish_volume(path, marked, settings)
     before, after = int(np.count_nonzero(mask.marked)), int(np.count_nonzero(result.marked))
     outcome = "lost all its voxels by thinning" if before and not after else "thinned"
     value = f"{before} voxels on {mask.marked.shape[2]} slices, {after} on {len(kept.ks)}"

@@ -70,6 +70,8 @@ def test_flag_wins_over_environment_over_file_over_default():
         ("[thin]\nevry = 3", "unknown [thin] key `evry`", "Did you mean `every`?"),
         ("[thin]\nevery = 'x'", "[thin] every = 'x' cannot be used", "a whole number, 1 or more"),
         ("[thin]\nevery = 0", "every = 0 cannot be used", "1 or more"),
+        ("[thin]\ngzip_level = 13", "gzip_level = 13 cannot", "a whole number from 1 to 12"),
+        ("[convert]\npadding_hu = 40000", "padding_hu = 40000 cannot", "from -32768 to 32767"),
         ("[thin]\nevery = true", "every = True cannot be used", "a whole number"),
         ("[thin]\nby = 'rank'", "by = 'rank'", "'instance' or 'position'"),
         ("[select]\npayers = 'OMS'", "payers = 'OMS'", "a list of text"),

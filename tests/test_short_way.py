@@ -1,5 +1,6 @@
 """Converting and thinning at once: the bytes of the two stages, and their refusals."""
 
+import gzip
 import shutil
 
 import numpy as np
@@ -152,3 +153,24 @@ def test_thinning_is_not_asked_for_by_halves(tmp_path):
     assert (idle.exit_code, homeless.exit_code) == (2, 2)
     assert "Add --thin" in idle.output
     assert "--thin-early" in homeless.output
+
+
+@pytest.mark.parametrize("command", ["convert", "convert --thin", "thin"])
+def test_how_hard_a_volume_is_packed_changes_its_size_alone(
+    command, shared_data, tmp_path, monkeypatch
+):
+    source = shared_data / "chest_ge_16"
+    if command == "thin":
+        mosmed("convert", source, tmp_path / "full", "--jobs", 1)
+        source = tmp_path / "full"
+    packed = []
+    for level in ("1", "6"):
+        monkeypatch.setenv("MOSMED_CONVERT_GZIP_LEVEL", level)
+        monkeypatch.setenv("MOSMED_THIN_GZIP_LEVEL", level)
+        options = () if command == "convert" else ("--every", 2)
+        mosmed(*command.split(), source, tmp_path / level, "--jobs", 1, *options)
+        [path] = (tmp_path / level).rglob("*.nii.gz")
+        packed.append(path.read_bytes())
+
+    assert len(packed[1]) < len(packed[0])
+    assert gzip.decompress(packed[1]) == gzip.decompress(packed[0])

@@ -18,10 +18,18 @@ class Enters(StrEnum):
 
 
 def knob(
-    default: Any, meaning: str, *, enters: Enters = Enters.VALUE, minimum: float | None = None
+    default: Any,
+    meaning: str,
+    *,
+    enters: Enters = Enters.VALUE,
+    minimum: float | None = None,
+    maximum: float | None = None,
 ) -> Any:
-    """A settings field with its meaning and least value; a mapping is a fresh one each time."""
-    metadata = {"meaning": meaning, "enters": enters, "minimum": minimum}
+    """A settings field with its meaning and the least and greatest value that a file may give it.
+
+    A mapping is a fresh one each time.
+    """
+    metadata = {"meaning": meaning, "enters": enters, "minimum": minimum, "maximum": maximum}
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)

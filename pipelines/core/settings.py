@@ -10,7 +10,6 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.core.addresses import refuse_secret
-from pipelines.core.errors import SettingsError
 from pipelines.core.knobs import Enters, knob
 from pipelines.core.model import Fusion, ThinBy, Verify
 from pipelines.core.node_settings import NodeSettings
@@ -251,18 +250,19 @@ class ConvertSettings:
         None,
         "HU outside the field of view (PixelPaddingValue), e.g. -2048; empty leaves what is there.",
         minimum=-32768,
+        maximum=32767,
     )
     clip_hu: bool = knob(False, "Clip HU beyond 16 bits (metal) and count them, not refuse them.")
     verify: Verify = knob(
         Verify.HEADER, "Check the header only, or have nibabel and SimpleITK read all of it."
     )
-
-    def __post_init__(self) -> None:
-        if self.padding_hu is not None and self.padding_hu > 32767:
-            raise SettingsError(
-                f"[convert] padding_hu = {self.padding_hu} does not fit 16 bits",
-                hint="Use a number from -32768 to 32767.",
-            )
+    gzip_level: int = knob(
+        2,
+        "How hard `mosmed convert IN OUT` packs: from 1, quickest, to 12, smallest.",
+        enters=Enters.NEVER,
+        minimum=1,
+        maximum=12,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +279,12 @@ class ThinSettings:
     )
     verify: Verify = knob(
         Verify.READERS, "Check the header only, or have nibabel and SimpleITK read all of it."
+    )
+    gzip_level: int = knob(
+        1,
+        "How hard volumes are packed: from 1, quickest, to 12, smallest (by a twentieth).",
+        minimum=1,
+        maximum=12,
     )
 
 

@@ -135,14 +135,15 @@ def _from_flags(stage: str, flags: Mapping[str, Any]) -> dict[str, Any]:
 
 def _build(kind: Any, stage: str, values: Mapping[str, Any], file: Path) -> Any:
     hints = typing.get_type_hints(kind)
-    minima = {field.name: field.metadata["minimum"] for field in dataclasses.fields(kind)}
+    metadata = {field.name: field.metadata for field in dataclasses.fields(kind)}
     checked = {}
     for key, value in values.items():
-        least = minima[key]
+        least, most = metadata[key]["minimum"], metadata[key]["maximum"]
         try:
-            checked[key] = _at_least(least, _checked(hints[key], value, file.parent))
+            checked[key] = _within(least, _checked(hints[key], value, file.parent), most)
         except (TypeError, ValueError) as error:
             bound = "" if least is None else f", {least} or more"
+            bound = bound if most is None else f" from {least} to {most}"
             raise SettingsError(
                 f"{file}: [{stage}] {key} = {value!r} cannot be used",
                 hint=f"It must be {_describe(hints[key])}{bound}.",
@@ -150,8 +151,10 @@ def _build(kind: Any, stage: str, values: Mapping[str, Any], file: Path) -> Any:
     return kind(**checked)
 
 
-def _at_least(least: float | None, value: Any) -> Any:
-    if value is not None and least is not None and not value >= least:
+def _within(least: float | None, value: Any, most: float | None) -> Any:
+    if value is None:
+        return None
+    if (least is not None and not value >= least) or (most is not None and not value <= most):
         raise ValueError
     return value
 
