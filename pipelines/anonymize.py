@@ -132,7 +132,7 @@ def work_plain(
     if not series.paths:
         return series.excluded(item.name)
     return Deidentified(
-        public_id=series.paths[0].parts[0],
+        public_id=series.paths[0].partition("/")[0],
         category=None,
         patient_age_years=series.age_years(None),
         patient_sex=series.sex(Sex.OTHER),
@@ -215,7 +215,8 @@ class _Series:
     total: int
     rules: Rules
     is_tree: bool = False
-    paths: list[Path] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    _place: str = ""
     _rewriter: Rewriter = field(init=False)
     _last: tuple[Facts, Engine] | None = None
     _left_out: Counter[str] = field(default_factory=Counter)
@@ -237,7 +238,7 @@ class _Series:
             engine = self._engine(opened.facts, engine_of)
             rewritten = self._rewriter.rewrite(opened, engine)
             path = self._path(rewritten, engine.patient)
-            if engine.known.found_in(path.as_posix().encode()):
+            if engine.known.found_in(path.encode()):
                 raise PrivacyError("IDENTITY_LEFT", f"{name}: a value would be in the file's name")
             self._write(path, rewritten, name)
         self._counts += rewritten.counts
@@ -250,25 +251,33 @@ class _Series:
             self._last = facts, engine_of(facts)
         return self._last[1]
 
-    def _path(self, rewritten: Rewritten, patient: str) -> Path:
+    def _path(self, rewritten: Rewritten, patient: str) -> str:
         name = f"{rewritten.sop_instance_uid}.dcm"
         if not self.is_tree:
-            return Path(name)
+            return name
         uids = (rewritten.study_instance_uid, rewritten.series_instance_uid)
-        return Path(patient, *uids, name)
+        return "/".join((patient, *uids, name))
 
-    def _write(self, path: Path, rewritten: Rewritten, name: str) -> None:
-        target = self.folder / path
-        if target.exists():
-            if target.read_bytes() != rewritten.content():
+    def _write(self, path: str, rewritten: Rewritten, name: str) -> None:
+        target = f"{self.folder}/{path}"
+        try:
+            self._make_folder_of(path)
+            write_part10(target, rewritten.head, rewritten.tail, name=name)
+        except FileExistsError:
+            if Path(target).read_bytes() != rewritten.content():
                 raise DicomError(
                     "CONFLICTING_DUPLICATE", f"{name}: another object has its SOPInstanceUID"
-                )
+                ) from None
             self._left_out[DUPLICATE] += 1
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_part10(target, rewritten.head, rewritten.tail, name=name)
-        self.paths.append(path)
+        else:
+            self.paths.append(path)
+
+    def _make_folder_of(self, path: str) -> None:
+        """Slices of one series lie in one folder, which is made once."""
+        place = path.rpartition("/")[0]
+        if place and place != self._place:
+            (self.folder / place).mkdir(parents=True, exist_ok=True)
+            self._place = place
 
     def age_years(self, known: int | None) -> int | None:
         """The age the record has, else that of the first image that has one; 90 for more."""

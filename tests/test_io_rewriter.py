@@ -5,7 +5,6 @@ one, for the rules. The quick way may always give a file back to the other, but 
 """
 
 import functools
-import os
 import struct
 import subprocess
 import sys
@@ -550,7 +549,7 @@ def test_the_pixels_are_copied_and_not_read(tmp_path, engine):
 
     with rewriter.open(path, name="f") as opened:
         rewritten = rewriter.rewrite(opened, engine)
-        write_part10(tmp_path / "new", rewritten.head, rewritten.tail, name="f")
+        write_part10(str(tmp_path / "new"), rewritten.head, rewritten.tail, name="f")
         assert isinstance(rewritten.tail, FileRange)
         content = rewritten.content()
 
@@ -558,16 +557,24 @@ def test_the_pixels_are_copied_and_not_read(tmp_path, engine):
     assert pydicom.dcmread(tmp_path / "new").PixelData == pydicom.dcmread(path).PixelData
 
 
-def test_without_the_kernel_s_help_the_copy_is_the_same(tmp_path, monkeypatch):
-    monkeypatch.delattr(os, "copy_file_range", raising=False)
+def test_pixels_of_many_pieces_are_copied_whole(tmp_path):
     (tmp_path / "old").write_bytes(bytes(range(256)) * 40_000)
     with (tmp_path / "old").open("rb") as source:
         tail = FileRange(descriptor=source.fileno(), start=3, length=10_000_000)
-        write_part10(tmp_path / "new", b"head", tail, name="f")
+        write_part10(str(tmp_path / "new"), b"head", tail, name="f")
 
     assert (tmp_path / "new").read_bytes() == b"head" + (tmp_path / "old").read_bytes()[
         3:10_000_003
     ]
+
+
+def test_a_new_file_takes_the_place_of_none(tmp_path):
+    (tmp_path / "old").write_bytes(b"old")
+
+    with pytest.raises(FileExistsError):
+        write_part10(str(tmp_path / "old"), b"head", b"tail", name="f")
+
+    assert (tmp_path / "old").read_bytes() == b"old"
 
 
 def test_a_source_that_shrinks_while_it_is_copied_is_refused(tmp_path):
@@ -575,7 +582,7 @@ def test_a_source_that_shrinks_while_it_is_copied_is_refused(tmp_path):
     with (tmp_path / "old").open("rb") as source:
         tail = FileRange(descriptor=source.fileno(), start=90, length=20)
         with pytest.raises(DicomError) as caught:
-            write_part10(tmp_path / "new", b"", tail, name="f")
+            write_part10(str(tmp_path / "new"), b"", tail, name="f")
 
     assert caught.value.code == "TRUNCATED_FILE"
 

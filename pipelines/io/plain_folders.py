@@ -5,15 +5,14 @@ command and stands in no output.
 """
 
 import os
-import stat
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pipelines.core.errors import DicomError, ItemError, SettingsError
 from pipelines.core.model import Excluded, FolderItem
 from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, has_magic
 from pipelines.io.raw_elements import value_of
-from pipelines.io.raw_header import read_elements
+from pipelines.io.raw_header import HeaderReader
 from pipelines.io.walker import walk
 
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
@@ -28,12 +27,11 @@ def find_series(in_folder: Path) -> tuple[FolderItem, ...]:
     """
     if not in_folder.is_dir():
         raise SettingsError(f"{in_folder} is no folder", hint="Name the folder that holds DICOM.")
-    groups: dict[tuple[bytes, ...], list[Path]] = defaultdict(list)
-    for path in _entries(in_folder):
-        groups[_series(path) or (b"", os.fsencode(path))].append(path)
-    items = (
-        FolderItem(name=_name(files[0], in_folder), files=tuple(files)) for files in groups.values()
-    )
+    groups: dict[tuple[bytes, ...], list[str]] = defaultdict(list)
+    reader = HeaderReader()
+    for path, is_file in _entries(in_folder):
+        groups[(is_file and _series(path, reader)) or (b"", os.fsencode(path))].append(path)
+    items = (_item(paths, in_folder) for paths in groups.values())
     return tuple(sorted(items, key=lambda item: item.name))
 
 
@@ -54,42 +52,50 @@ def refusal(item: FolderItem) -> Excluded | None:
     return None
 
 
-def _name(path: Path, in_folder: Path) -> str:
-    return os.fsencode(path.relative_to(in_folder).as_posix()).decode("utf-8", "backslashreplace")
+def _item(paths: list[str], in_folder: Path) -> FolderItem:
+    files = tuple(map(Path, paths))
+    name = os.fsencode(files[0].relative_to(in_folder).as_posix())
+    return FolderItem(name=name.decode("utf-8", "backslashreplace"), files=files)
 
 
-def _entries(in_folder: Path) -> list[Path]:
-    """Every file, link and unreadable folder below, sorted."""
-    found: list[Path] = []
+def _entries(in_folder: Path) -> list[tuple[str, bool]]:
+    """Every file, link and unreadable folder below, in the order of paths; whether it is a file."""
+    found: dict[str, bool] = {}
+    folders = [str(in_folder)]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        found[entry.path] = entry.is_file(follow_symlinks=False)
+        except OSError:
+            found[folder] = False
+    return sorted(found.items(), key=lambda one: PurePath(one[0]).parts)
 
-    def unreadable(error: OSError) -> None:
-        found.append(Path(os.fsdecode(error.filename)))
 
-    for folder, folders, files in os.walk(in_folder, onerror=unreadable):
-        links = [name for name in folders if Path(folder, name).is_symlink()]
-        found += [Path(folder, name) for name in (*files, *links)]
-    return sorted(found)
-
-
-def _series(path: Path) -> tuple[bytes, ...] | None:
-    """StudyInstanceUID and SeriesInstanceUID of a regular DICOM file that has both."""
+def _series(path: str, reader: HeaderReader) -> tuple[bytes, ...] | None:
+    """StudyInstanceUID and SeriesInstanceUID of a DICOM file that has both."""
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return None
-        with path.open("rb", buffering=0) as stream:
-            values = _plain_uids(stream.fileno())
+        values = _plain_uids(path, reader)
         if values is None:
-            with path.open("rb") as stream:
-                values = walk(stream, path.stat().st_size, UIDS).values
+            with Path(path).open("rb") as stream:
+                values = walk(stream, os.fstat(stream.fileno()).st_size, UIDS).values
     except (DicomError, OSError):
         return None
     uids = tuple(values.get(tag, b"").strip(b" \0") for tag in sorted(UIDS))
     return uids if all(uids) else None
 
 
-def _plain_uids(descriptor: int) -> dict[int, bytes] | None:
+def _plain_uids(path: str, reader: HeaderReader) -> dict[int, bytes] | None:
     """What `walk` finds in a file whose header is as it should be; None for any other."""
-    found = read_elements(descriptor)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        found = reader.elements(descriptor)
+    finally:
+        os.close(descriptor)
     if found is None:
         return None
     is_implicit, elements = found

@@ -5,10 +5,12 @@ What is understood is what pydicom reads, too; a file that is odd in any way is 
 
 import os
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pipelines.core.dictionary import is_encapsulated
 from pipelines.core.values import PIXEL_DATA
 from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, has_magic
+from pipelines.io.header_memory import HeaderMemory
 from pipelines.io.new_file import SEQUENCE_END_BYTES
 from pipelines.io.raw_elements import (
     ITEM_GROUP,
@@ -61,88 +63,111 @@ class RawHeader:
     pixels: bytes | None
 
 
-def read_raw_header(descriptor: int, size_bytes: int) -> RawHeader | None:
-    """The header of an open file, or None where it is not understood with certainty."""
-    for window in WINDOWS_BYTES:
-        content = os.pread(descriptor, window, 0)
-        try:
-            return _header(content, descriptor, size_bytes)
-        except TooShort:
-            if len(content) < window:
+class _Start(NamedTuple):
+    syntax: str
+    is_implicit: bool
+    is_compressed: bool
+    at: int
+
+
+class HeaderReader:
+    """Reads one header after another; what they share is not taken apart again."""
+
+    def __init__(self) -> None:
+        self._explicit, self._implicit = HeaderMemory(), HeaderMemory()
+
+    def read(self, descriptor: int, size_bytes: int) -> RawHeader | None:
+        """The header of an open file, or None where it is not understood with certainty."""
+        for window in WINDOWS_BYTES:
+            content = os.pread(descriptor, window, 0)
+            try:
+                return self._header(content, descriptor, size_bytes)
+            except TooShort:
+                if len(content) < window:
+                    return None
+            except Uncertain:
                 return None
+        return None
+
+    def elements(self, descriptor: int) -> tuple[bool, dict[int, bytes]] | None:
+        """The elements before native pixels, without a look at what follows; the encoding first.
+
+        None where they are not understood with certainty, or do not fit in the smallest window.
+        """
+        content = os.pread(descriptor, WINDOWS_BYTES[0], 0)
+        elements: dict[int, bytes] = {}
+        try:
+            start = _start(content)
+            pixels = self._before_pixels(content, start, (elements, {}))
         except Uncertain:
             return None
-    return None
+        is_native = not start.is_compressed and pixels[3] != UNDEFINED_LENGTH
+        return (start.is_implicit, elements) if is_native else None
+
+    def _header(self, content: bytes, descriptor: int, size_bytes: int) -> RawHeader:
+        start = _start(content)
+        elements: dict[int, bytes] = {}
+        private: dict[int, bytes] = {}
+        _, vr, value_at, length = self._before_pixels(content, start, (elements, private))
+        is_implicit = start.is_implicit
+        if not (is_implicit or vr in {b"OB", b"OW"}):
+            raise Uncertain
+        pixels = None
+        if length == UNDEFINED_LENGTH:
+            pixels = _encapsulated(descriptor, value_at, size_bytes)
+        if start.is_compressed != (pixels is not None):
+            raise Uncertain
+        end = value_at + (length if pixels is None else len(pixels) + len(SEQUENCE_END_BYTES))
+        return RawHeader(
+            syntax=start.syntax,
+            is_implicit=is_implicit,
+            elements=elements,
+            private=private,
+            behind=_behind(descriptor, end, size_bytes, is_implicit=is_implicit),
+            pixel_vr=vr.decode() or "OW",
+            pixels_start=value_at,
+            pixels_length=length,
+            pixels=pixels,
+        )
+
+    def _before_pixels(
+        self, content: bytes, start: _Start, into: tuple[dict[int, bytes], dict[int, bytes]]
+    ) -> RawElement:
+        """Note the elements of even and of odd groups; the header of PixelData comes back."""
+        memory = self._implicit if start.is_implicit else self._explicit
+        elements, private = into
+        at, last, recognised = start.at, 0, 0
+        runs = iter(memory.runs)
+        run = next(runs, None)
+        while True:
+            while run is not None and run.first <= last:
+                run = next(runs, None)
+            if run is not None and content.startswith(run.content, at):
+                elements.update(run.elements)
+                private.update(run.private)
+                last, at, recognised = run.last, at + len(run.content), recognised + 1
+                continue
+            element = element_at(content, at, is_implicit=start.is_implicit)
+            tag = element[0]
+            if tag == PIXEL_DATA:
+                if recognised < len(memory.runs) or not recognised:
+                    memory.learn(dict(sorted((elements | private).items())))
+                return element
+            if not FIRST_TAG <= tag < PIXEL_DATA or tag <= last or tag in OTHER_PIXELS:
+                raise Uncertain
+            end = end_of(content, element, is_implicit=start.is_implicit)
+            if end > len(content):
+                raise TooShort
+            (private if tag & ODD_GROUP else elements)[tag] = content[at:end]
+            last, at = tag, end
 
 
-def read_elements(descriptor: int) -> tuple[bool, dict[int, bytes]] | None:
-    """The elements before native pixels, without a look at what follows; the encoding first.
-
-    None where they are not understood with certainty, or do not fit in the smallest window.
-    """
-    content = os.pread(descriptor, WINDOWS_BYTES[0], 0)
-    elements: dict[int, bytes] = {}
-    try:
-        syntax, is_compressed, at = _meta(content)
-        is_implicit = syntax == IMPLICIT_LITTLE_ENDIAN.decode()
-        refuse_other_encoding(content, at, is_implicit=is_implicit)
-        pixels = _before_pixels(content, at, is_implicit, elements, {})
-    except Uncertain:
-        return None
-    is_native = not is_compressed and pixels[3] != UNDEFINED_LENGTH
-    return (is_implicit, elements) if is_native else None
-
-
-def _header(content: bytes, descriptor: int, size_bytes: int) -> RawHeader:
+def _start(content: bytes) -> _Start:
+    """What the file meta information says, and where the data set begins."""
     syntax, is_compressed, at = _meta(content)
     is_implicit = syntax == IMPLICIT_LITTLE_ENDIAN.decode()
     refuse_other_encoding(content, at, is_implicit=is_implicit)
-    elements: dict[int, bytes] = {}
-    private: dict[int, bytes] = {}
-    _, vr, value_at, length = _before_pixels(content, at, is_implicit, elements, private)
-    if not (is_implicit or vr in {b"OB", b"OW"}):
-        raise Uncertain
-    pixels = None
-    if length == UNDEFINED_LENGTH:
-        pixels = _encapsulated(descriptor, value_at, size_bytes)
-    if is_compressed != (pixels is not None):
-        raise Uncertain
-    end = value_at + (length if pixels is None else len(pixels) + len(SEQUENCE_END_BYTES))
-    return RawHeader(
-        syntax=syntax,
-        is_implicit=is_implicit,
-        elements=elements,
-        private=private,
-        behind=_behind(descriptor, end, size_bytes, is_implicit=is_implicit),
-        pixel_vr=vr.decode() or "OW",
-        pixels_start=value_at,
-        pixels_length=length,
-        pixels=pixels,
-    )
-
-
-def _before_pixels(
-    content: bytes,
-    at: int,
-    is_implicit: bool,
-    elements: dict[int, bytes],
-    private: dict[int, bytes],
-) -> RawElement:
-    """Note the elements of even and of odd groups; the header of PixelData is what comes back."""
-    last, size = 0, len(content)
-    while True:
-        element = tag, _, value_at, length = element_at(content, at, is_implicit=is_implicit)
-        if tag == PIXEL_DATA:
-            return element
-        if not FIRST_TAG <= tag < PIXEL_DATA or tag <= last or tag in OTHER_PIXELS:
-            raise Uncertain
-        end = value_at + length
-        if length == UNDEFINED_LENGTH:
-            end = end_of(content, element, is_implicit=is_implicit)
-        if end > size:
-            raise TooShort
-        (private if tag & ODD_GROUP else elements)[tag] = content[at:end]
-        last, at = tag, end
+    return _Start(syntax, is_implicit, is_compressed, at)
 
 
 def _meta(content: bytes) -> tuple[str, bool, int]:

@@ -1,7 +1,7 @@
 """Takes the identity out of one file after another, decoding only what it has not met before.
 
 The slices of a series repeat nearly all their elements: what became of an element, by its bytes, is
-remembered, and a new header is put together from such pieces. The pixels are copied by the kernel.
+remembered, and a new header is put together from such pieces. The pixels are copied unread.
 The bytes are those of `io.deidentify`, which reads a whole file with pydicom; that way is taken for
 every file that is not understood with certainty, and has the last word where a trace is found.
 """
@@ -27,7 +27,7 @@ from pipelines.io.new_file import SEQUENCE_END_BYTES, FileRange, encode_start, p
 from pipelines.io.piece import Piece
 from pipelines.io.pieces import Maker, Proof
 from pipelines.io.raw_elements import Uncertain, value_of
-from pipelines.io.raw_header import RawHeader, read_raw_header
+from pipelines.io.raw_header import HeaderReader, RawHeader
 from pipelines.io.walker import UNDEFINED_LENGTH
 
 if TYPE_CHECKING:  # loaded only for what is not understood
@@ -76,6 +76,7 @@ class Rewriter:
     def __init__(self, *, also: frozenset[int] = frozenset()) -> None:
         """`also`: tags of which the facts tell, too."""
         self._also = also
+        self._reader = HeaderReader()
         self._engine: Engine | None = None
         self._makers: dict[tuple[bool, bytes], tuple[Maker, dict[bytes, Piece]]] = {}
         self._claims: dict[tuple[bool, bool], dict[int, bytes]] = {}
@@ -87,7 +88,7 @@ class Rewriter:
         """The file at `path`; messages call it `name`. Raises DicomError as `read_part10` does."""
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            raw = read_raw_header(descriptor, os.fstat(descriptor).st_size)
+            raw = self._reader.read(descriptor, os.fstat(descriptor).st_size)
             yield self._opened(path, name, descriptor, raw)
         finally:
             os.close(descriptor)
