@@ -17,7 +17,7 @@ from rich.text import Text
 from mosmedcli.options import Session
 from pipelines.core.codec import to_jsonable
 from pipelines.core.model import STAGE_NAMES
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 
 if TYPE_CHECKING:  # a command on a plain folder shall not load what the others need
     from pipelines.peers.checking import Finding

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from pipelines.core.errors import SettingsError
-from pipelines.core.settings import SelectSettings, Settings
+from pipelines.core.select_settings import SelectSettings
+from pipelines.core.settings import Settings
 from pipelines.core.settings_file import is_address, render_settings
 from pipelines.io.keys import make_key
 from pipelines.io.workspace import Workspace

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.deid import STRUCTURAL, UNLISTED, Rules, private_text, tag_text
 from pipelines.core.errors import DicomError, ItemError, PrivacyError, SettingsError
 from pipelines.core.identity import Exported, Pseudonyms
 from pipelines.core.model import Decision, Deidentified, Excluded, FolderItem, ReaderMask, Sex
 from pipelines.core.profile import profile
-from pipelines.core.settings import AnonymizeSettings
 from pipelines.core.traces import Traces, traces_of
 from pipelines.io.ct_objects import Facts, objection, patient_key_of, reason_of
 from pipelines.io.engine import OLDEST_AGE_YEARS, Engine, Rewritten

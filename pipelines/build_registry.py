@@ -20,7 +20,7 @@ from pipelines.core.model import (
     RegistryRow,
     Thinned,
 )
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.io.tables import read_as_users_do
 from pipelines.io.workbook import Sheet, checked_names, write_workbook
 from pipelines.io.workspace import sha256_of

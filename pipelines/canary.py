@@ -15,11 +15,11 @@ from pathlib import Path
 from pipelines import anonymize
 from pipelines.certificate import rules_digest, write_canary
 from pipelines.chain import EXPORT
+from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.codec import to_jsonable
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Exported
 from pipelines.core.model import Excluded, Failed, FolderItem
-from pipelines.core.settings import AnonymizeSettings
 from pipelines.io.planting import PLACES, Kind, echo, encoded, make_capture, planted
 from pipelines.run import Run
 from pipelines.runner import Task, attempt

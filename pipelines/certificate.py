@@ -16,9 +16,9 @@ from typing import Any
 
 from pipelines import anonymize
 from pipelines.chain import ANONYMIZE
+from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.codec import canonical_json, digest, to_jsonable
 from pipelines.core.model import Decision, Deidentified, Excluded
-from pipelines.core.settings import AnonymizeSettings
 from pipelines.io.keys import read_key
 from pipelines.io.workspace import Workspace, sha256_of, sync_folder
 from pipelines.proof import Proof

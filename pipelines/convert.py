@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.core.agreement import dice
+from pipelines.core.convert_settings import ConvertSettings
 from pipelines.core.errors import DicomError, ItemError
 from pipelines.core.geometry import Stack, stack_slices
 from pipelines.core.grids import (
@@ -35,7 +36,6 @@ from pipelines.core.model import (
     Verify,
     passed_on,
 )
-from pipelines.core.settings import ConvertSettings
 from pipelines.core.survey import Survey, counted, survey
 from pipelines.io.acquisition import read_acquisition
 from pipelines.io.fusion import fuse

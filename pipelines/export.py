@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pipelines.core.choice import choose_series
 from pipelines.core.errors import DicomError, ItemError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate, Exported
 from pipelines.core.model import Decision, Excluded, ReaderMask, Sex
-from pipelines.core.settings import ExportSettings
 from pipelines.io.dose_report import SR_STORAGE, read_doses
 from pipelines.io.mask_files import bring_mask
 from pipelines.io.slice_table import TABLE_NAME, table_bytes

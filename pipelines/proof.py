@@ -16,7 +16,7 @@ from pipelines import build_registry
 from pipelines.core.errors import PrivacyError, SettingsError
 from pipelines.core.identity import Exported
 from pipelines.core.needles import Needles
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.core.traces import traces_of
 from pipelines.io.insides import UnreadableError, kind_of, parts_of
 from pipelines.standing import Standing

@@ -11,7 +11,7 @@ from pipelines.core.codec import digest, from_jsonable, to_jsonable
 from pipelines.core.errors import MosmedError, WorkspaceError
 from pipelines.core.identity import Candidate
 from pipelines.core.model import Failed, Provenance, Registry
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.forgetting import forgotten
 from pipelines.io.ledger import Entry, Ledger, Outcome
 from pipelines.io.workbook import Sheet, write_workbook

@@ -13,7 +13,7 @@ from pipelines.core.agreement import CATEGORIES, Kappa, ReaderPair, reader_pairs
 from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.readings import final_category
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 from pipelines.io.workbook import Cell, Sheet, write_workbook
 from pipelines.peers.readings import NamedReading, Readings, open_readings
 

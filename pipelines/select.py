@@ -28,7 +28,7 @@ from pipelines.core.inclusion import (
 from pipelines.core.model import Category, Decision
 from pipelines.core.patients import patient_key
 from pipelines.core.readings import final_category, told
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 from pipelines.io.spool import Spool
 
 VERSION: int = 1

@@ -17,7 +17,8 @@ from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Candidate, Pseudonyms
 from pipelines.core.inclusion import study_number
 from pipelines.core.model import Sex
-from pipelines.core.settings import SelectSettings, Settings
+from pipelines.core.select_settings import SelectSettings
+from pipelines.core.settings import Settings
 from pipelines.forgetting import forgotten
 from pipelines.io import audit
 from pipelines.io.ledger import Entry, Ledger, Outcome

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines import convert, thin
+from pipelines.core.convert_settings import ConvertSettings, ThinSettings
 from pipelines.core.grids import affine_of_slices, as_stored
 from pipelines.core.model import Excluded, FolderItem, Thinned
-from pipelines.core.settings import ConvertSettings, Settings, ThinSettings
+from pipelines.core.settings import Settings
 from pipelines.core.thinning import choose_slices
 
 find = convert.find

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.errors import ItemError, PrivacyError
 from pipelines.core.field_of_view import field_of_view
 from pipelines.core.grids import (
@@ -37,7 +38,6 @@ from pipelines.core.model import (
     passed_on,
 )
 from pipelines.core.pictures import preview_of
-from pipelines.core.settings import ThinSettings
 from pipelines.core.thinning import Kept, choose_slices
 from pipelines.io.burned_in import has_text
 from pipelines.io.nifti import read_mask, read_volume, write_volume

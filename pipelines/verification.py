@@ -9,7 +9,7 @@ from pipelines import selection
 from pipelines.chain import SELECT
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Candidate, Pseudonyms
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 from pipelines.io import audit
 from pipelines.io.keys import read_key
 from pipelines.io.record_table import RecordTable

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from pipelines import convert, thin
+from pipelines.core.convert_settings import ConvertSettings, ThinSettings
 from pipelines.core.model import FolderItem
-from pipelines.core.settings import ConvertSettings, ThinSettings
 from pipelines.phantom.spec import Syntax
 from pipelines.validation.studies import STEP_MOST_MM, StudyFiles, check_study
 from tests.edge.grading import fault_of

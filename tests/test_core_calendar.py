@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipelines.core.calendar import DAYS, is_open, opens_at
 from pipelines.core.errors import SettingsError
-from pipelines.core.settings import ExportSettings
+from pipelines.core.export_settings import ExportSettings
 
 NIGHTS = ("Mon-Fri 20:00-06:00", "Sat-Sun")
 MONDAY = datetime(2026, 11, 23)  # noqa: DTZ001  local time, as hospitals write it

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.choice import choose_series, next_look
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.series import (
     CT_SOP_CLASSES,
     ENHANCED_CT,
@@ -13,7 +14,6 @@ from pipelines.core.series import (
     ObjectHeader,
     summarize,
 )
-from pipelines.core.settings import ExportSettings
 
 CT = min(CT_SOP_CLASSES)
 SETTINGS = ExportSettings(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.datadict import dictionary_VR, private_dictionaries, tag_for_keyword
 
+from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.deid import (
     FIXED,
     FUNCTION_VRS,
@@ -31,7 +32,6 @@ from pipelines.core.retained import (
     shifted_date,
     words_of,
 )
-from pipelines.core.settings import AnonymizeSettings
 from pipelines.core.traces import ENCODINGS, VOCABULARY, traces_of, traces_of_names
 from pipelines.io import recipe
 from pipelines.io.engine import capped_age

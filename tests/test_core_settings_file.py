@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.errors import SettingsError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.model import ThinBy
-from pipelines.core.settings import ExportSettings, SelectSettings, Settings, ThinSettings
+from pipelines.core.select_settings import SelectSettings
+from pipelines.core.settings import Settings
 from pipelines.core.settings_file import load_settings, render_settings
 
 FILE = Path("/data/lungs/mosmed.toml")

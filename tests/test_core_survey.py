@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.errors import GeometryError, ItemError
 from pipelines.core.geometry import SlicePlane
-from pipelines.core.settings import ThinSettings
 from pipelines.core.slices import PixelFormat, SliceClaim
 from pipelines.core.survey import foresee, survey
 from pipelines.core.thinning import choose_slices

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from pipelines.core.drawing import enclosed
 from pipelines.core.errors import CodedError, ItemError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.faults import FAULTS
-from pipelines.core.settings import ExportSettings
 from pipelines.io.mask_files import bring_mask
 from pipelines.io.nifti import read_mask
 from pipelines.phantom.instances import write_series

@@ -8,14 +8,11 @@ import pydicom
 import pytest
 
 from pipelines import chain
+from pipelines.core.anonymize_settings import AnonymizeSettings
+from pipelines.core.convert_settings import ConvertSettings, ThinSettings
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate, Pseudonyms
 from pipelines.core.model import Category, Excluded, Fusion, Sex
-from pipelines.core.settings import (
-    AnonymizeSettings,
-    ConvertSettings,
-    ExportSettings,
-    ThinSettings,
-)
 from pipelines.io.index import refresh
 from pipelines.io.nifti import read_mask
 from pipelines.peers.archives import INDEX_NAME

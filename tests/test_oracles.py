@@ -13,9 +13,9 @@ import pydicom
 import pytest
 
 from pipelines import convert
+from pipelines.core.convert_settings import ConvertSettings
 from pipelines.core.errors import ItemError
 from pipelines.core.model import Excluded
-from pipelines.core.settings import ConvertSettings
 from tests.conftest import SHARED_DATA
 from tests.oracles.readers import READERS, difference, misplaced_mm
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.errors import DicomError, ItemError, PeerError
-from pipelines.core.settings import ExportSettings
+from pipelines.core.export_settings import ExportSettings
 from pipelines.io.attributes import canonical_accession
 from pipelines.io.index import refresh
 from pipelines.peers.archives import INDEX_NAME, FolderArchive

@@ -11,10 +11,10 @@ import pytest
 
 from pipelines import export
 from pipelines.core.errors import CodedError, ItemError, PeerError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.faults import FAULTS
 from pipelines.core.identity import Candidate, Exported
 from pipelines.core.model import Sex
-from pipelines.core.settings import ExportSettings
 from pipelines.io.index import refresh
 from pipelines.peers import opening
 from pipelines.peers.archives import INDEX_NAME

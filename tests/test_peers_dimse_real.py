@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from pipelines.core.errors import PeerError, SettingsError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Exported
-from pipelines.core.settings import ExportSettings
 from pipelines.io.index import refresh
 from pipelines.peers import opening
 from pipelines.peers.archives import INDEX_NAME

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.errors import ItemError, PeerError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.node_settings import Outside
-from pipelines.core.settings import ExportSettings
 from pipelines.peers.gate import Gate
 from pipelines.peers.node import Passing
 from pipelines.peers.policy import LONGEST_PAUSE_SECONDS, RATES_NAME, Clock, Policy

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.core.errors import PeerError, SettingsError
 from pipelines.core.model import Category, Sex
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 from pipelines.io.tables import read_table
 from pipelines.peers import cells, ris
 

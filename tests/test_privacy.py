@@ -20,9 +20,9 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
 from pipelines import anonymize
+from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.identity import Exported
 from pipelines.core.model import Sex
-from pipelines.core.settings import AnonymizeSettings
 from pipelines.phantom.instances import instance_dataset
 from pipelines.phantom.spec import SeriesSpec, Syntax
 

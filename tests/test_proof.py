@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipelines.core.errors import PrivacyError
 from pipelines.core.grids import Volume
 from pipelines.core.needles import BLOCK_BYTES, Needles
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.core.traces import Traces, traces_of
 from pipelines.io.nifti import write_volume
 from pipelines.io.pdf import Document, pdf_bytes

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pipelines.build_registry import number
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Category
-from pipelines.core.settings import STUDY_COLUMNS, RegistrySettings
+from pipelines.core.registry_settings import STUDY_COLUMNS, RegistrySettings
 from pipelines.io.pdf import Document, pdf_bytes
 from pipelines.io.pdf_blocks import column_widths
 from pipelines.publication.datasheet import questions

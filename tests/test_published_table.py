@@ -20,7 +20,7 @@ from pipelines.build_registry import number
 from pipelines.core.anonymity import HIDDEN
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Acquisition, Category, Sex
-from pipelines.core.settings import STUDY_COLUMNS, RegistrySettings
+from pipelines.core.registry_settings import STUDY_COLUMNS, RegistrySettings
 from pipelines.publication.columns import COLUMNS
 from pipelines.publication.study_table import (
     columns_of,

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipelines.convert import one_mask
+from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.errors import ItemError, SettingsError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.grids import Mask, Volume, las_storage
 from pipelines.core.identity import Candidate
 from pipelines.core.lesions import MASK_FAULTS, Lesions, judge, measure
 from pipelines.core.model import Category, Fusion
-from pipelines.core.settings import ExportSettings, ThinSettings
 from pipelines.io.fusion import fuse, majority, staple
 from pipelines.io.nifti import read_mask, read_volume
 from pipelines.peers.masks import find_masks

@@ -17,7 +17,7 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Pseudonyms, RisRow
 from pipelines.core.model import Category, Reading
 from pipelines.core.readings import final_category
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 from pipelines.peers.readings import open_readings, with_readings
 from pipelines.select import draw
 

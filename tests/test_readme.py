@@ -7,7 +7,7 @@ import pytest
 
 from mosmedcli.main import main
 from pipelines.anonymize import explain
-from pipelines.core.settings import AnonymizeSettings
+from pipelines.core.anonymize_settings import AnonymizeSettings
 from tests.workspaces import SAMPLE, make_workspace, mosmed
 
 README = (SAMPLE.parent / "README.md").read_text("utf-8")

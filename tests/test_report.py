@@ -22,7 +22,7 @@ from pipelines.core.model import (
     Sex,
     Thinned,
 )
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.facts import facts_of
 from pipelines.publication.report import number_in, render
 from pipelines.publication.report.charts import Chart, bars, binned, columns, nice_top

@@ -11,7 +11,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pipelines.core.errors import PeerError
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.node_settings import NodeSettings
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 from pipelines.peers import opening, ris
 from pipelines.peers.policy import Clock
 from pipelines.select import draw

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.core.errors import MosmedError, PeerError, SettingsError
 from pipelines.core.identity import Pseudonyms
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 from pipelines.peers import ris
 from pipelines.select import draw
 from tests.servers import PASSWORD, postgresql

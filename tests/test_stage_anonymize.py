@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from pipelines import anonymize
+from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.errors import (
     ItemError,
     MosmedError,
@@ -26,7 +27,6 @@ from pipelines.core.errors import (
 )
 from pipelines.core.identity import Exported, Pseudonyms
 from pipelines.core.model import Category, Deidentified, Excluded, ReaderMask, Reading, Sex
-from pipelines.core.settings import AnonymizeSettings
 from pipelines.io.keys import make_key, read_key
 from pipelines.phantom.instances import write_series
 from pipelines.phantom.spec import SeriesSpec, Syntax

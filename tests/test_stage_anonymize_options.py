@@ -6,7 +6,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from pipelines.core.settings import AnonymizeSettings
+from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.phantom.spec import SeriesSpec, Syntax
 from tests.test_stage_anonymize import exported, read_all, run
 from tests.workspaces import KEY

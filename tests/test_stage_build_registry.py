@@ -19,7 +19,7 @@ from pipelines import build_registry
 from pipelines.build_registry import build, number
 from pipelines.core.errors import ItemError, SettingsError
 from pipelines.core.model import Category, Sex, Thinned
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.licences import LICENCES
 
 

@@ -15,6 +15,7 @@ from pipelines import export
 from pipelines.core.choice import choose_series, is_like, kernel_rank, miss
 from pipelines.core.dictionary import CT_IMAGE_STORAGE, ENHANCED_CT_IMAGE_STORAGE
 from pipelines.core.errors import CodedError, SettingsError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.faults import FAULTS
 from pipelines.core.identity import Candidate, Exported
 from pipelines.core.model import Excluded, Sex
@@ -25,7 +26,6 @@ from pipelines.core.series import (
     flaw_of,
     summarize,
 )
-from pipelines.core.settings import ExportSettings
 from pipelines.io.index import refresh
 from pipelines.io.subject import parts_of_name
 from pipelines.peers.archives import INDEX_NAME

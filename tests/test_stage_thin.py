@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pipelines import convert, thin
+from pipelines.core.convert_settings import ConvertSettings, ThinSettings
 from pipelines.core.errors import ItemError, SettingsError
 from pipelines.core.grids import Mask, Volume, affine_of_slices
 from pipelines.core.model import Converted, Decision, Excluded, Sex, ThinBy
-from pipelines.core.settings import ConvertSettings, ThinSettings
 from pipelines.core.thinning import choose_slices
 from pipelines.io.headers import read_header
 from pipelines.io.nifti import read_mask, read_volume, write_mask, write_volume

@@ -109,8 +109,8 @@ def test_other_rules_of_thinning_bring_other_slices(roots, tmp_path):
 
 def test_a_slice_that_is_not_what_the_table_says_fails_its_study(roots, tmp_path):
     from pipelines import convert
+    from pipelines.core.convert_settings import ConvertSettings
     from pipelines.core.errors import ItemError
-    from pipelines.core.settings import ConvertSettings
     from tests.test_stage_convert import deidentified
 
     _, early = roots

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from math import inf
 
 from pipelines.core.errors import SettingsError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.model import Decision
 from pipelines.core.series import ObjectHeader, SeriesSummary, by_number, summarize
-from pipelines.core.settings import ExportSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

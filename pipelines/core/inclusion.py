@@ -16,7 +16,7 @@ from pipelines.core.identity import Candidate, RisRow
 from pipelines.core.model import Category, Sex
 from pipelines.core.patients import canonical
 from pipelines.core.readings import final_category
-from pipelines.core.settings import SELECTION_RULES, SelectSettings
+from pipelines.core.select_settings import SELECTION_RULES, SelectSettings
 from pipelines.core.spelling import fold
 
 SEARCHABLE_CHARACTERS = 4

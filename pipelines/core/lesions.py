@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.errors import ItemError, SettingsError
 from pipelines.core.field_of_view import LUNG_SHARE, aerated
 from pipelines.core.grids import Mask, Volume, spacing_of
 from pipelines.core.model import Category, Decision
-from pipelines.core.settings import ThinSettings
 
 SHARES_PERCENT = {
     Category.CT_0: (0.0, 0.0),

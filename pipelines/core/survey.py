@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.errors import DicomError, GeometryError, ItemError
 from pipelines.core.geometry import Stack, stack_slices
 from pipelines.core.model import Decision
-from pipelines.core.settings import ThinSettings
 from pipelines.core.slices import SliceClaim
 from pipelines.core.thinning import Kept, choose_slices
 

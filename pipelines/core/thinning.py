@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.errors import ItemError, SettingsError
 from pipelines.core.model import Decision, ThinBy
-from pipelines.core.settings import ThinSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

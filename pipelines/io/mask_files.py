@@ -13,9 +13,9 @@ from pydicom.tag import Tag
 
 from pipelines.core.drawing import Target
 from pipelines.core.errors import DicomError, ItemError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.grids import Mask
 from pipelines.core.model import Decision
-from pipelines.core.settings import ExportSettings
 from pipelines.core.survey import survey
 from pipelines.io.contours import STRUCTURE_SET_STORAGE, mask_of_structures
 from pipelines.io.dicom import faults_of, read_dataset

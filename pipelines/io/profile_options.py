@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.deid import Options
 from pipelines.core.errors import SettingsError
 from pipelines.core.retained import SHORTEST_NUMBER_DIGITS, words_of
-from pipelines.core.settings import AnonymizeSettings
 
 MAXIMUM_TEXT_BYTES = 1 << 20
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.core.errors import PeerError
-from pipelines.core.settings import ExportSettings
+from pipelines.core.export_settings import ExportSettings
 from pipelines.peers.node import Node, Passing
 from pipelines.peers.opening import CLOCK, open_node
 from pipelines.peers.policy import Policy

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from pipelines.core.errors import DicomError
+from pipelines.core.export_settings import EarlyExportSettings, ExportSettings
 from pipelines.core.model import Decision
-from pipelines.core.settings import EarlyExportSettings, ExportSettings
 from pipelines.core.survey import foresee
 from pipelines.io.headers import InstanceHeader, read_header
 from pipelines.io.pixels import refuse_by_header

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pipelines.core.choice import choose_series
 from pipelines.core.errors import ItemError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate
 from pipelines.core.series import CT_SOP_CLASSES, ObjectHeader, summarize
-from pipelines.core.settings import ExportSettings
 from pipelines.peers.archives import ArchivedInstance
 from pipelines.peers.opening import open_archive
 from pipelines.peers.studies import Study, completeness, find_study, may_be_dose_report

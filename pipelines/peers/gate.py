@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pipelines.core.calendar import is_open, opens_at
 from pipelines.core.errors import PeerError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.node_settings import Outside
-from pipelines.core.settings import ExportSettings
 from pipelines.peers.policy import Clock
 
 LONGEST_SLEEP_SECONDS = 60.0

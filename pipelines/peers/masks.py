@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.core.errors import ItemError, SettingsError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate
-from pipelines.core.settings import ExportSettings
 from pipelines.io.attributes import canonical_accession
 from pipelines.io.mask_files import creators_of, suffix_of
 

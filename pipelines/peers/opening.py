@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pipelines.core.errors import PeerError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.node_settings import NodeSettings
-from pipelines.core.settings import ExportSettings
 from pipelines.peers.archives import INDEX_NAME, Archive, FolderArchive
 from pipelines.peers.node import Node
 from pipelines.peers.policy import Clock, Policy

@@ -10,7 +10,7 @@ from pipelines.core.identity import Pseudonyms, RisRow
 from pipelines.core.model import Category, Reading
 from pipelines.core.patients import canonical
 from pipelines.core.readings import final_category
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 from pipelines.core.spelling import fold
 from pipelines.io.tables import Cell, Row, Table, read_table
 from pipelines.peers import cells

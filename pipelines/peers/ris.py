@@ -16,7 +16,7 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.identity import RisRow
 from pipelines.core.model import Sex
 from pipelines.core.node_settings import NodeSettings
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 from pipelines.core.spelling import fold
 from pipelines.io.tables import Cell, Line
 from pipelines.peers import cells

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipelines.core.addresses import shown
 from pipelines.core.errors import ItemError, PeerError
 from pipelines.core.node_settings import NodeSettings
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 from pipelines.io.answers import texts_of
 from pipelines.io.tables import Line, Table
 from pipelines.peers import opening

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pipelines.core.addresses import shown
 from pipelines.core.errors import SettingsError
 from pipelines.core.node_settings import NodeSettings
-from pipelines.core.settings import SelectSettings
+from pipelines.core.select_settings import SelectSettings
 from pipelines.io.tables import Table, read_table
 
 PACS_SCHEMES = frozenset({"http", "https", "dicom", "dicoms"})

@@ -5,10 +5,10 @@ from math import inf
 
 from pipelines.core.choice import Choice, choose_series, next_look
 from pipelines.core.errors import ItemError
+from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate
 from pipelines.core.model import Decision
 from pipelines.core.series import DOSE_REPORT, ObjectHeader, SeriesSummary, flaw_of, summarize
-from pipelines.core.settings import ExportSettings
 from pipelines.io.attributes import canonical_accession
 from pipelines.peers.archives import Archive, ArchivedInstance
 

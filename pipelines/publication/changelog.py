@@ -1,6 +1,6 @@
 """`CHANGELOG.md` of the dataset: what each version changed, and what this one holds."""
 
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.facts import Facts
 from pipelines.publication.imprint import Imprint
 from pipelines.publication.markdown import escaped, one_line

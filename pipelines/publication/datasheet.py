@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from importlib.resources import files
 
 from pipelines.core.errors import SettingsError
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.answers import answers_of
 from pipelines.publication.imprint import Imprint
 from pipelines.publication.markdown import escaped

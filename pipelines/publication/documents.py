@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pipelines.core.model import Provenance
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.io.pdf import Document, pdf_bytes
 from pipelines.publication.answers import responsible_of
 from pipelines.publication.changelog import CHANGELOG_NAME, changelog_text

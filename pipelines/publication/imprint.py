@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipelines.core.errors import SettingsError
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.markdown import one_line
 
 HOUSE = "MosMedData "

@@ -11,7 +11,7 @@ from importlib.resources import files
 from string import Template
 
 from pipelines.core.model import Category, Provenance
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.columns import Listed
 from pipelines.publication.facts import Facts, Rule, Spread
 from pipelines.publication.imprint import Imprint, imprint_of

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.columns import Listed
 from pipelines.publication.markdown import grid
 from pipelines.publication.study_table import Told, columns_of

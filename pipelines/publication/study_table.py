@@ -10,7 +10,7 @@ from pipelines.core.anonymity import HIDDEN, ORDER, Quasi, age_band, hide_small_
 from pipelines.core.dose import effective_dose_msv
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Acquisition, RegistryRow, Thinned
-from pipelines.core.settings import RegistrySettings
+from pipelines.core.registry_settings import RegistrySettings
 from pipelines.core.splits import patients_in_several, split_by_patient
 from pipelines.publication.columns import COLUMNS, Cell, Column, Listed
 

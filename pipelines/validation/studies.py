@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.checks import Finding
+from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.errors import ItemError
 from pipelines.core.grids import Mask, Volume, las_storage
 from pipelines.core.leaks import tells_time
-from pipelines.core.settings import ThinSettings
 from pipelines.io.nifti import read_mask, read_volume
 from pipelines.io.nifti_facts import (
     INT16,

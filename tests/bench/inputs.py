@@ -18,8 +18,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
+from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.profile import profile, recipe_text
-from pipelines.core.settings import AnonymizeSettings
 from pipelines.io.keys import KEY_BYTES
 from pipelines.io.profile_options import options_of
 from pipelines.phantom.instances import instance_dataset

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
 
-from pipelines.core.settings import ExportSettings
+from pipelines.core.export_settings import ExportSettings
 from pipelines.io.http import Credentials, Server
 from pipelines.peers import opening
 from pipelines.peers.policy import Policy
