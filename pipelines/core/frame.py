@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 IN = -1
 """The fate of a row that no rule leaves out; another one is the place of the rule that does."""
 DIGEST_BYTES = 16
+NUMBERS_AT_ONCE = 1000
 IDENTIFIED = 0
 """The rule that is always the first."""
 Indices = NDArray[np.intp]
@@ -44,8 +45,8 @@ class Frame:
         self._unknown = array("L")
         self._data = array("q")
         self._names = bytearray()
-        self._named = array("q")
-        self._is_first_name = array("b")
+        self._numbers: list[str] = []
+        self._named = array("b")
         self._patients = bytearray()
         self._competing = array("q")
         self._day = array("q")
@@ -59,15 +60,15 @@ class Frame:
         self._rule.append(rule)
         self._unknown.append(unknown)
         self._data.append(0)
+        self._named.append(0)
 
     def name(self, numbers: Sequence[str], data: int) -> None:
         """The numbers of the study of the last row; `data` is equal for rows that say the same."""
-        at = len(self._row) - 1
-        self._data[at] = data
-        for place, number in enumerate(numbers):
-            self._names += _digest(number)
-            self._named.append(at)
-            self._is_first_name.append(place == 0)
+        self._data[-1] = data
+        self._named[-1] = len(numbers)
+        self._numbers += numbers
+        if len(self._numbers) >= NUMBERS_AT_ONCE:
+            self._digest_numbers()
 
     def compete(self, patient: str, day: date) -> None:
         """The last row may be the one study of its patient; the earliest will be."""
@@ -91,7 +92,8 @@ class Frame:
             is_conflicting=np.zeros(len(self._row), dtype=np.bool_),
             is_repeated=np.zeros(len(self._row), dtype=np.bool_),
         )
-        if self._named:
+        self._digest_numbers()
+        if self._names:
             self._tell_studies_apart(fates)
         fates.rule[fates.is_conflicting | fates.is_repeated] = IDENTIFIED
         if one_study_at is not None and self._competing:
@@ -117,9 +119,15 @@ class Frame:
         ]
         return np.sort(ranked[np.concatenate(chosen)]) if chosen else ranked[:0]
 
+    def _digest_numbers(self) -> None:
+        self._names += b"".join(map(_digest, self._numbers))
+        self._numbers.clear()
+
     def _tell_studies_apart(self, fates: Fates) -> None:
         """Rows that share a number are one study: equal ones are one row, others contradict."""
-        named = np.array(self._named)
+        times = np.array(self._named)
+        named = np.repeat(np.arange(len(times)), times)
+        is_first_name = np.diff(named, prepend=-1) > 0
         row, data = np.array(self._row)[named], np.array(self._data)[named]
         order, group = _grouped(self._names, row)
         named, data = named[order], data[order]
@@ -127,9 +135,7 @@ class Frame:
         differs = np.zeros(len(first), dtype=np.bool_)
         differs[group[data != data[first][group]]] = True
         fates.is_conflicting[named[differs[group]]] = True
-        is_later = np.array(self._is_first_name, dtype=np.bool_)[order] & (
-            named != named[first][group]
-        )
+        is_later = is_first_name[order] & (named != named[first][group])
         fates.is_repeated[named[is_later]] = True
         fates.is_repeated[fates.is_conflicting] = False
 

@@ -61,9 +61,9 @@ class Fate(NamedTuple):
     """
 
     rule: int
-    value: str = ""
-    reason: str = ""
-    unknown: int = 0
+    value: str
+    reason: str
+    unknown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,7 @@ class Rules:
         """What a row comes to by itself, its study's numbers and its patient's key being known."""
         if fault := identity_fault(known, patient):
             number = known[0] if known else ""
-            unknown = int(fault in UNKNOWN_IDENTITY) << IDENTIFIED
-            return Fate(rule=IDENTIFIED, value=number, reason=fault, unknown=unknown)
+            return Fate(IDENTIFIED, number, fault, int(fault in UNKNOWN_IDENTITY) << IDENTIFIED)
         at = self.one_study_at
         unknown = 0 if at is None or row.study_date is not None else 1 << at
         for place, rule in self.in_order:
@@ -96,9 +95,8 @@ class Rules:
             if is_in is None:
                 unknown |= 1 << place
             if not is_in and (is_in is not None or rule.excludes_unknown):
-                reason = "unknown" if is_in is None else rule.reason
-                return Fate(rule=place, value=value, reason=reason, unknown=unknown)
-        return Fate(rule=IN, unknown=unknown)
+                return Fate(place, value, "unknown" if is_in is None else rule.reason, unknown)
+        return Fate(IN, "", "", unknown)
 
     def lets_compete(self, fate: Fate) -> bool:
         """Whether such a row comes to the rule of one study per patient."""
