@@ -35,6 +35,7 @@ def thinning_options(command: F) -> F:
         setting("--by", "thin.by", type=click.Choice(["instance", "position"])),
         setting("--offset", "thin.offset", type=click.IntRange(min=0)),
         setting("--every", "thin.every", type=click.IntRange(min=1)),
+        setting("--ocr", "thin.ocr", type=click.Choice(["off", "suspicious", "all"])),
     ):
         command = decorate(command)
     return command

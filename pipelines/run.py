@@ -11,13 +11,15 @@ from typing import Protocol
 
 from pipelines import select, selection
 from pipelines.certificate import write_certificate
-from pipelines.chain import ANONYMIZE, EXPORT, STAGES
+from pipelines.chain import ANONYMIZE, EXPORT, STAGES, THIN
 from pipelines.core.errors import SettingsError, WorkspaceError
 from pipelines.core.identity import Pseudonyms
+from pipelines.core.model import Ocr
 from pipelines.core.settings import Settings
 from pipelines.forgetting import sweep
 from pipelines.io.index import refresh
 from pipelines.io.keys import make_key, read_key
+from pipelines.io.text_boxes import require_detector
 from pipelines.io.workspace import Workspace
 from pipelines.peers import opening
 from pipelines.peers.archives import INDEX_NAME
@@ -83,6 +85,8 @@ class Run:
     def advance(self, stages: Collection[str]) -> None:
         """Run these stages for every study that is in, until none of them is pending there."""
         self.sweep()
+        if self.settings.thin.ocr is not Ocr.OFF and THIN.name in stages:
+            require_detector()
         standings = self.standings()
         is_indexed = False
         if self.settings.export.in_memory and EXPORT.name in stages:

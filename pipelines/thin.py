@@ -31,6 +31,7 @@ from pipelines.core.model import (
     Decision,
     Excluded,
     FolderItem,
+    Ocr,
     Sex,
     ThinBy,
     Thinned,
@@ -39,7 +40,7 @@ from pipelines.core.model import (
 )
 from pipelines.core.pictures import preview_of
 from pipelines.core.thinning import Kept, choose_slices
-from pipelines.io.burned_in import has_text
+from pipelines.io.burned_in import shows_text
 from pipelines.io.nifti import read_mask, read_volume, write_volume
 from pipelines.io.previews import write_preview
 from pipelines.io.read_back import check_readers
@@ -67,7 +68,7 @@ def work(
         raise ItemError(
             "THINNED_OTHERWISE", f"{len(ranks or ())} of {len(numbers)} slices are here"
         )
-    decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned))
+    decisions: tuple[Decision, ...] = (kept.decision, look_at(thinned, settings.ocr))
     _publish_volume(folder / VOLUME_NAME, thinned, settings)
     mask: Mask | None = None
     lesions: Lesions | None = None
@@ -131,7 +132,7 @@ def leave(folder: Path, name: str, thinned: Volume, kept: Kept, settings: ThinSe
     """
     names = f"{name}.nii.gz", f"{name}.json"
     (folder / names[0]).parent.mkdir(parents=True, exist_ok=True)
-    looked_at = look_at(thinned)
+    looked_at = look_at(thinned, settings.ocr)
     _publish_volume(folder / names[0], thinned, settings)
     record = Thinned(
         public_id=name,
@@ -171,16 +172,17 @@ def thin(volume: Volume, ks: Sequence[int], *, every: int) -> Volume:
     )
 
 
-def look_at(thinned: Volume) -> Decision:
+def look_at(thinned: Volume, ocr: Ocr = Ocr.OFF) -> Decision:
     """Look at every slice that will be published: for drawn text, and for a face.
 
     Text stops the study; that the field of view may reach the face is told, since only a person
-    can say whether it does. Raises PrivacyError BURNED_IN_TEXT.
+    can say whether it does. Raises PrivacyError BURNED_IN_TEXT, and SettingsError where an OCR
+    is to look that is not installed.
     """
     slices = thinned.shape_ijk[2]
-    texts = [k for k in range(slices) if has_text(thinned.voxels_hu[:, :, k].T)]
+    texts = [k for k in range(slices) if shows_text(thinned.voxels_hu[:, :, k].T, ocr)]
     if texts:
-        raise PrivacyError("BURNED_IN_TEXT", f"{len(texts)} of {slices} slices show drawn text")
+        raise PrivacyError("BURNED_IN_TEXT", f"{len(texts)} of {slices} slices show text")
     view = field_of_view(thinned.voxels_hu, thinned.affine_ras)
     above_mm = view.above_lungs_mm
     return Decision(

@@ -1,21 +1,30 @@
 """Text that was drawn into slices is found, and real chests have none."""
 
+from pathlib import Path
+
 import numpy as np
 import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFont
 
-from pipelines.core.errors import PrivacyError
+import pipelines.io
+from pipelines.core.errors import PrivacyError, SettingsError
 from pipelines.core.field_of_view import aerated, field_of_view
 from pipelines.core.grids import Volume
-from pipelines.io.burned_in import has_text
+from pipelines.core.model import Ocr
+from pipelines.io import text_boxes
+from pipelines.io.burned_in import Sight, look, shows_text
 from pipelines.phantom.lettering import lettered
 from pipelines.phantom.thorax import ThoraxSpec, make_thorax
 from pipelines.thin import MAY_SHOW_A_FACE, look_at
+from tests.workspaces import make_workspace, mosmed
 
 REAL = ("chest_siemens_8mm", "chest_ge_16", "chest_toshiba_singles", "head_phantom_philips")
 THORAX = make_thorax(ThoraxSpec(slices=40, rows=192, columns=192, category="CT-3")).voxels_hu
+FONT = Path(pipelines.io.__file__).parent / "fonts" / "PTS55F.ttf"
+NO_OCR = "no rapidocr here (pip install 'mosmed[ocr]')"
 LAS_1_MM = np.diag([-1.0, 1.0, 8.0, 1.0])
 
 
@@ -37,14 +46,14 @@ def test_real_slices_show_no_text(shared_data, name):
     slices = list(axial_slices(shared_data / name))
 
     assert slices
-    assert not [slice_hu for slice_hu in slices if has_text(slice_hu)]
+    assert not [slice_hu for slice_hu in slices if look(slice_hu) is Sight.TEXT]
 
 
 @pytest.mark.parametrize("category", ["CT-0", "CT-1", "CT-2", "CT-3", "CT-4"])
 def test_phantom_slices_show_no_text(category):
     voxels = make_thorax(ThoraxSpec(slices=12, category=category, seed=5)).voxels_hu
 
-    assert not any(has_text(slice_hu) for slice_hu in voxels)
+    assert not any(look(slice_hu) is Sight.TEXT for slice_hu in voxels)
 
 
 @settings(max_examples=60)
@@ -66,23 +75,96 @@ def test_drawn_text_is_found_anywhere_on_a_slice(words, scale, value, place, upr
     )
     slice_hu[top : top + page.shape[0], left : left + page.shape[1]][page] = value
 
-    assert has_text(slice_hu)
+    assert look(slice_hu) is Sight.TEXT
 
 
-def test_the_captures_of_a_real_scanner_show_text(shared_data):
-    folder = shared_data / "head_phantom_philips"
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix == "" and path.name.startswith("I"):
-            dataset = pydicom.dcmread(path)
-            if "SECONDARY" in dataset.get("ImageType", ""):
-                pixels = dataset.pixel_array
-                pixels = pixels[..., 0] if pixels.ndim == 3 else pixels
-                found[dataset.ImageType[2]] = has_text((pixels.astype(int) * 16).astype(np.int16))
+def captured(path):
+    """The pixels of a capture in the range of a CT, the brightest of their colours."""
+    pixels = np.atleast_3d(pydicom.dcmread(path).pixel_array).max(axis=2).astype(np.float64)
+    return (pixels / pixels.max() * 3000 - 1024).astype(np.int16)
 
-    assert found["PATIENT_INFO"]
-    assert found["DOSE_INFO"]
-    assert found["RESULTS"]
+
+CAPTURES = {
+    "head_phantom_philips/S21570/S4010/I40": True,  # patient information
+    "head_phantom_philips/S21570/S4010/I50": True,  # dose, with BurnedInAnnotation NO
+    "head_phantom_philips/S21570/S4010/I60": True,  # results
+    "phi_planted/0_ORIGINAL_compressed.dcm": True,  # a CR with name and birth date, dark on bright
+    "head_phantom_philips/S21570/S4010/I10": False,  # surveys: no letter stands in them
+    "head_phantom_philips/S21570/S4010/I20": False,
+    "head_phantom_philips/S21570/S4010/I30": False,
+    "phi_planted/RGB_ORIGINAL.dcm": False,  # a fused PET/CT with identity in its header alone
+}
+"""Real captures, and whether a person sees text in them."""
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_text_is_found_in_those_real_captures_that_show_it(shared_data, name):
+    assert (look(captured(shared_data / name)) is Sight.TEXT) == CAPTURES[name]
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_an_ocr_sees_text_where_a_person_does(shared_data, name):
+    pytest.importorskip("rapidocr", reason=NO_OCR)
+
+    assert shows_text(captured(shared_data / name), Ocr.ALL) == CAPTURES[name]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_an_ocr_sees_no_text_on_real_slices(shared_data, name):
+    pytest.importorskip("rapidocr", reason=NO_OCR)
+    slices = list(axial_slices(shared_data / name))[::10]
+
+    assert slices
+    assert not any(shows_text(slice_hu, Ocr.ALL) for slice_hu in slices)
+
+
+def printed(words, *, pixels, value, share=1.0):
+    """A slice with words in a real font, smooth at its edges and blended with the image."""
+    image = Image.new("L", THORAX[20].shape[::-1])
+    font = ImageFont.truetype(str(FONT), pixels)
+    ImageDraw.Draw(image).text((30, 80), words, fill=255, font=font)
+    ink = np.asarray(image) / 255 * share
+    return (THORAX[20] * (1 - ink) + value * ink).astype(np.int16)
+
+
+@pytest.mark.parametrize("words", ["DAVIDSON DOUGLAS", "Иванова М.П.", "ID 7255997752"])
+@pytest.mark.parametrize(("value", "share"), [(2000, 1.0), (1500, 0.6)])
+def test_an_ocr_sees_what_was_printed_smooth_or_blended(words, value, share):
+    pytest.importorskip("rapidocr", reason=NO_OCR)
+
+    assert shows_text(printed(words, pixels=14, value=value, share=share), Ocr.ALL)
+
+
+def test_an_ocr_looks_only_where_it_is_asked_to(monkeypatch):
+    looked_at = []
+    monkeypatch.setattr(text_boxes, "has_text", lambda slice_hu: bool(looked_at.append(slice_hu)))
+    clear, suspicious = THORAX[20], THORAX[20].copy()
+    suspicious[5:15, 5:15] = 3000
+
+    looks = {
+        ocr: [shows_text(clear, ocr), shows_text(suspicious, ocr), len(looked_at)] for ocr in Ocr
+    }
+
+    assert look(suspicious) is Sight.SUSPICIOUS
+    assert looks == {
+        Ocr.OFF: [False, False, 0],
+        Ocr.SUSPICIOUS: [False, False, 1],
+        Ocr.ALL: [False, False, 3],
+    }
+
+
+def test_without_the_extra_an_ocr_is_asked_for_in_vain(monkeypatch, tmp_path):
+    monkeypatch.setattr(text_boxes, "find_spec", lambda _library: None)
+    text_boxes._detector.cache_clear()
+
+    with pytest.raises(SettingsError, match="rapidocr, which is not installed") as raised:
+        shows_text(THORAX[20], Ocr.ALL)
+    monkeypatch.setenv("MOSMED_THIN_OCR", "all")
+    result = mosmed("run", "-w", make_workspace(tmp_path / "w", studies=1))
+
+    assert "mosmed[ocr]" in raised.value.hint
+    assert result.exit_code == 2
+    assert "mosmed[ocr]" in result.output
 
 
 def test_text_on_one_slice_of_a_volume_stops_the_study():

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipelines.core.knobs import Enters, knob
-from pipelines.core.model import Fusion, ThinBy, Verify
+from pipelines.core.model import Fusion, Ocr, ThinBy, Verify
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,9 @@ class ThinSettings:
     mask_most_hu: float = knob(-130.0, "The greatest mean density of what a mask marks (paper).")
     refuse_masks: tuple[str, ...] = knob(
         (), "Of MASK_EMPTY, MASK_DENSITY, MASK_SHARE those that stop a study; else they are told."
+    )
+    ocr: Ocr = knob(
+        Ocr.OFF, "Where the extra ocr looks for text, too: on suspicious slices, on all, or off."
     )
     verify: Verify = knob(
         Verify.READERS, "Check the header only, or have nibabel and SimpleITK read all of it."

@@ -52,6 +52,14 @@ class Fusion(StrEnum):
     MAJORITY = "majority"
 
 
+class Ocr(StrEnum):
+    """Which slices the eye of an OCR looks at: those with something drawn in them, or all."""
+
+    OFF = "off"
+    SUSPICIOUS = "suspicious"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """One decision taken for a study, as `mosmed why` shows it: rule, value met, what followed."""

@@ -1,21 +1,35 @@
 """Looks for text that was burned into the pixels of a slice; the words are not read.
 
 Text is drawn in one value, again and again: it makes a spike in the histogram, where noisy anatomy
-makes none, and the pixels of that value fall into pieces of one height that stand in a line. What
-is not drawn so (dark on bright, blended with the image, blurred by lossy compression, or fewer
-than five letters) is not found: that is why captures and derived images are left out before.
+makes none, and the pixels of that value fall into pieces of one height that stand in a line. Dark
+text, which is drawn in the lowest value there is, lies between something brighter on both sides of
+each stroke, as clipped air and padding do not. What is not drawn so (blended with the image, or
+fewer than five letters) is for the eye of an OCR: `pipelines.io.text_boxes`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWN_ABOVE_HU = 200
-"""Text is drawn brighter than soft tissue, or it could not be read."""
+from pipelines.core.model import Ocr
+from pipelines.io import text_boxes
 
-SPIKE_PIXELS = 40
+Marks = NDArray[np.bool_]
+
+DRAWN_ABOVE_HU = 200
+"""Bright text is brighter than soft tissue, or it could not be read."""
+
+DRAWN_BELOW_HU = -200
+"""Dark text is darker than fat, or it could not be read."""
+
+CONTRAST_HU = 400
+"""How much brighter than dark text its ground is: more than lung is brighter than air."""
+
+DRAWN_PIXELS = 40
 """Five letters of the smallest font have so many pixels."""
 
 SPIKE_RATIO = 8
@@ -24,6 +38,7 @@ SPIKE_RATIO = 8
 NEIGHBOURS_HU = 24
 SAME_VALUE_HU = 2
 MOST_SPIKES = 8
+WIDEST_STROKE = 16
 LETTER_HEIGHTS = (5, 64)
 LETTERS_IN_A_LINE = 5
 MOST_PIECES = 4000
@@ -39,42 +54,112 @@ class Box:
     height: int
 
 
-def has_text(slice_hu: NDArray[np.int16]) -> bool:
+class Sight(Enum):
+    """What a look at a slice comes to."""
+
+    CLEAR = "nothing was drawn"
+    SUSPICIOUS = "something was drawn, but no line of letters"
+    TEXT = "a line of letters was drawn"
+
+
+def shows_text(slice_hu: NDArray[np.int16], ocr: Ocr) -> bool:
+    """Whether text stands on a slice, by our own look and, where it is asked, an OCR's.
+
+    Raises SettingsError where the extra `ocr` is needed and not installed.
+    """
+    sight = look(slice_hu)
+    if sight is Sight.TEXT:
+        return True
+    is_asked = ocr is Ocr.ALL or (ocr is Ocr.SUSPICIOUS and sight is Sight.SUSPICIOUS)
+    return is_asked and text_boxes.has_text(slice_hu)
+
+
+def look(slice_hu: NDArray[np.int16]) -> Sight:
     """Whether a line of drawn letters runs along either axis of a slice."""
-    for value in _drawn_values(slice_hu):
-        drawn = np.abs(slice_hu.astype(np.int32) - value) <= SAME_VALUE_HU
-        boxes = _pieces(drawn)
+    sight = Sight.CLEAR
+    for drawn, around in _drawn(slice_hu):
+        sight = Sight.SUSPICIOUS
+        boxes = _pieces(around, drawn)
         turned = [Box(box.top, box.left, box.height, box.width) for box in boxes]
         if _has_line(boxes) or _has_line(turned):
-            return True
-    return False
+            return Sight.TEXT
+    return sight
+
+
+def _drawn(slice_hu: NDArray[np.int16]) -> Iterator[tuple[Marks, Marks]]:
+    """What was drawn in one value, and the same with what of its letters is smoothed away."""
+    for value in _drawn_values(slice_hu):
+        drawn = np.abs(slice_hu.astype(np.int32) - value) <= SAME_VALUE_HU
+        yield drawn, drawn
+        yield drawn, slice_hu > value // 2
+    strokes = _dark_strokes(slice_hu)
+    if np.count_nonzero(strokes) >= DRAWN_PIXELS:
+        yield strokes, strokes
 
 
 def _drawn_values(slice_hu: NDArray[np.int16]) -> list[int]:
-    """The values that occur far more often than those around them."""
+    """The bright values that occur far more often than those around them."""
     bright = slice_hu[slice_hu > DRAWN_ABOVE_HU]
-    if bright.size < SPIKE_PIXELS:
+    if bright.size < DRAWN_PIXELS:
         return []
     counts = np.bincount(bright.astype(np.int64) - DRAWN_ABOVE_HU)
     window = np.ones(2 * NEIGHBOURS_HU + 1)
     around = (np.convolve(counts, window, mode="same") - counts) / (2 * NEIGHBOURS_HU)
-    is_spike = (counts >= SPIKE_PIXELS) & (counts >= SPIKE_RATIO * around)
+    is_spike = (counts >= DRAWN_PIXELS) & (counts >= SPIKE_RATIO * around)
     spikes = np.flatnonzero(is_spike)
     most = spikes[np.argsort(counts[spikes], kind="stable")[::-1][:MOST_SPIKES]]
     return [int(value) + DRAWN_ABOVE_HU for value in most]
 
 
-def _pieces(drawn: NDArray[np.bool_]) -> list[Box]:
-    """The connected pieces that are as high or as wide as a letter may be."""
+def _dark_strokes(slice_hu: NDArray[np.int16]) -> Marks:
+    """What has the lowest value, is as thin as a stroke, and lies between brighter pixels."""
+    lowest = int(slice_hu.min())
+    if lowest > DRAWN_BELOW_HU:
+        return np.zeros(slice_hu.shape, np.bool_)
+    drawn = slice_hu <= lowest + SAME_VALUE_HU
+    ground = slice_hu > lowest + CONTRAST_HU
+    if not _may_have_strokes(drawn, ground):
+        return np.zeros(slice_hu.shape, np.bool_)
+    return _runs_between(drawn, ground) | _runs_between(drawn.T, ground.T).T
+
+
+def _may_have_strokes(drawn: Marks, ground: Marks) -> bool:
+    """A quick look, which most slices do not pass: pixels with ground on their left and right."""
+    return any(
+        np.count_nonzero(drawn[:, far:-far] & ground[:, : -2 * far] & ground[:, 2 * far :])
+        >= DRAWN_PIXELS // 2
+        for far in (WIDEST_STROKE // 4, WIDEST_STROKE // 2)
+    )
+
+
+def _runs_between(drawn: Marks, ground: Marks) -> Marks:
+    """The short runs along the rows that have ground at both ends, next but one to them."""
+    edges = np.diff(drawn.astype(np.int8), axis=1, prepend=0, append=0)
+    rows, starts = np.nonzero(edges == 1)
+    _, ends = np.nonzero(edges == -1)
+    # Not the next pixel: the edge of a letter may be smoothed
+    before, behind = np.maximum(starts - 2, 0), np.minimum(ends + 1, drawn.shape[1] - 1)
+    is_stroke = (ends - starts <= WIDEST_STROKE) & ground[rows, before] & ground[rows, behind]
+    marks = np.zeros(edges.shape, np.int8)
+    marks[rows[is_stroke], starts[is_stroke]] = 1
+    marks[rows[is_stroke], ends[is_stroke]] = -1
+    return np.cumsum(marks, axis=1, dtype=np.int8)[:, :-1].astype(np.bool_)
+
+
+def _pieces(around: Marks, drawn: Marks) -> list[Box]:
+    """The connected pieces with something drawn in them that are as high or wide as a letter."""
     import SimpleITK  # 95 MB and a third of a second, for the one slice in thousands that needs it
 
-    labels = SimpleITK.ConnectedComponent(SimpleITK.GetImageFromArray(drawn.astype(np.uint8)), True)
+    labels = SimpleITK.ConnectedComponent(
+        SimpleITK.GetImageFromArray(around.astype(np.uint8)), True
+    )
     shapes = SimpleITK.LabelShapeStatisticsImageFilter()
     shapes.Execute(labels)
     if shapes.GetNumberOfLabels() > MOST_PIECES:
         return []
+    with_drawn = np.unique(SimpleITK.GetArrayViewFromImage(labels)[drawn & around])
     low, high = LETTER_HEIGHTS
-    boxes = (Box(*shapes.GetBoundingBox(label)) for label in shapes.GetLabels())
+    boxes = (Box(*shapes.GetBoundingBox(int(label))) for label in with_drawn)
     return [box for box in boxes if low <= max(box.width, box.height) <= high]
 
 
