@@ -30,7 +30,7 @@ SWELL_ALLOWANCE_BYTES = 1 << 16
 
 
 def read_native(header: InstanceHeader) -> NDArray[Any]:
-    """The unsigned words `[row, column]` of a slice that is not compressed.
+    """The unsigned words `[row, column]` of a slice that is not compressed, in memory of their own.
 
     Raises DicomError TRUNCATED_FILE or BAD_PIXELS.
     """
@@ -38,9 +38,9 @@ def read_native(header: InstanceHeader) -> NDArray[Any]:
     with _open_pixels(header) as stream:
         wanted = _native_bytes(stream, header)
         stream.seek(wanted * max(header.frame - 1, 0), os.SEEK_CUR)
-        raw = np.frombuffer(stream.read(wanted), dtype=np.uint8)
-    if len(raw) < wanted:
-        raise truncated(header)
+        raw = np.empty(wanted, dtype=np.uint8)
+        if stream.readinto(raw.data) < wanted:  # type: ignore[attr-defined]
+            raise truncated(header)
     words = raw.view(word).astype(word.newbyteorder("="), copy=False)
     return words.reshape(header.plane.rows, header.plane.columns)
 
