@@ -115,6 +115,11 @@ def forecast(session: Session, coming: Forecast) -> None:
         f"export: would fetch {coming.studies} studies, {coming.series} series, "
         f"{coming.instances} objects, {about}{coming.size_bytes / 1e6:.1f} MB"
     )
+    if coming.spared_instances:
+        click.echo(
+            f"  thinned early: {coming.spared_instances} slices, "
+            f"about {coming.spared_bytes / 1e6:.1f} MB, stay where they are"
+        )
     for code, studies in sorted(coming.fall_out.items()):
         click.echo(f"  {studies} would fall out: {code}")
 

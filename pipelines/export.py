@@ -9,29 +9,17 @@ from pipelines.core.errors import DicomError, ItemError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate, Exported
 from pipelines.core.model import Decision, Excluded, ReaderMask, Sex
-from pipelines.io.dose_report import SR_STORAGE, read_doses
+from pipelines.io.dose_report import read_doses
 from pipelines.io.mask_files import bring_mask
 from pipelines.io.slice_table import TABLE_NAME, table_bytes
 from pipelines.io.subject import Subject, merged, read_subject
 from pipelines.peers.archives import Archive, ArchivedInstance
-from pipelines.peers.early import thin_early
+from pipelines.peers.gathering import gather
 from pipelines.peers.masks import digest_of, drawn_in_study, find_masks
 from pipelines.peers.opening import open_archive
-from pipelines.peers.studies import (
-    Decisions,
-    Study,
-    completeness,
-    dose_reports,
-    find_study,
-    look_and_choose,
-    numbered,
-    refuse_truncated,
-    set_aside,
-    split,
-    without_duplicates,
-)
+from pipelines.peers.studies import Decisions, Study, is_report, numbered
 
-VERSION: int = 5
+VERSION: int = 6
 
 SERIES_FOLDER, OTHER_FOLDER = "series", "other"
 SCRATCH_FOLDER = "receiving"
@@ -50,28 +38,18 @@ def work(
     ambiguous or not whole; a study without exactly one fitting series is Excluded.
     """
     with closing(open_archive(settings, source=source, scratch=folder / SCRATCH_FOLDER)) as archive:
-        found, notes = find_study(candidate, archive)
-        study, collapsed = without_duplicates(found, archive)
-        complete = completeness(len(study), candidate.expected_instances)
-        study, choice = look_and_choose(study, archive, settings)
-        decisions = (*notes, *collapsed, *complete, *choice.decisions)
-        if choice.series is None:
+        gathered = archive.steady(lambda: gather(candidate, settings, archive))
+        if gathered.reason:
             return Excluded(
                 public_id=candidate.public_id,
                 rule="series",
-                reason=choice.reason,
-                decisions=decisions,
+                reason=gathered.reason,
+                decisions=gathered.decisions,
             )
-        slices, others = split(study, choice.series)
-        refuse_truncated(slices)
-        is_all = settings.whole_study or settings.study_masks
-        others = archive.receive(others) if is_all else dose_reports(others, archive)
-        early = thin_early(
-            slices, archive, settings, has_masks=_may_have_masks(candidate, settings)
-        )
-        subject, unread = _copy(archive, early.slices, others, folder)
-        if early.rows:
-            (folder / TABLE_NAME).write_bytes(table_bytes(early.rows))
+        slices, others = gathered.slices, gathered.others
+        subject, unread = _copy(archive, slices, others, folder)
+        if gathered.rows:
+            (folder / TABLE_NAME).write_bytes(table_bytes(gathered.rows))
         unread = (*archive.notes(), *unread)
     dose_length_product_mgy_cm, dose = read_doses(_report_paths(others, folder))
     masks, drawn = _bring_masks(candidate, settings, folder, others)
@@ -81,26 +59,14 @@ def work(
         category=candidate.category,
         patient_age_years=candidate.patient_age_years,
         patient_sex=candidate.patient_sex,
-        instances=len(early.slices),
+        instances=len(slices),
         identifying_values=candidate.identifying_values,
         dose_length_product_mgy_cm=dose_length_product_mgy_cm,
         readings=candidate.readings,
         masks=masks,
-        decisions=(
-            *decisions,
-            *set_aside(others, choice.series),
-            *early.decisions,
-            *unread,
-            dose,
-            *drawn,
-        ),
+        decisions=(*gathered.decisions, *unread, dose, *drawn),
     )
     return with_subject(exported, subject)
-
-
-def _may_have_masks(candidate: Candidate, settings: ExportSettings) -> bool:
-    """Whether slices may be asked for by a mask, which may have been drawn on any of them."""
-    return settings.study_masks or bool(find_masks(candidate, settings))
 
 
 def outside(candidate: Candidate, settings: ExportSettings) -> str:
@@ -121,11 +87,15 @@ def outside(candidate: Candidate, settings: ExportSettings) -> str:
 def _copy(
     archive: Archive, slices: Study, others: Study, folder: Path
 ) -> tuple[Subject, Decisions]:
-    """Copy the objects under running numbers; gives the person their headers speak of."""
+    """Copy the objects under running numbers; gives the person their headers speak of.
+
+    Age and sex are those of the series alone: what else is exported does not change them.
+    """
     subjects, unread = [], 0
     for one, path in _places(slices, folder / SERIES_FOLDER):
         archive.fetch(one, path)
         subjects.append(read_subject(path, name=numbered(one)))
+    person = merged(subjects)
     for one, path in _places(others, folder / OTHER_FOLDER):
         archive.fetch(one, path)
         try:
@@ -137,16 +107,14 @@ def _copy(
         value=f"{unread} other objects",
         outcome="their headers could not be read for the person's name",
     )
-    return merged(subjects), (note,) if unread else ()
+    everything = merged(subjects)
+    person = replace(person, identifying_values=everything.identifying_values)
+    return person, (note,) if unread else ()
 
 
 def _report_paths(others: Study, folder: Path) -> list[Path]:
     """The structured reports, as they were copied: one of them may tell the dose."""
-    return [
-        path
-        for one, path in _places(others, folder / OTHER_FOLDER)
-        if (one.header.sop_class_uid or "").startswith(SR_STORAGE)
-    ]
+    return [path for one, path in _places(others, folder / OTHER_FOLDER) if is_report(one.header)]
 
 
 def _places(study: Study, folder: Path) -> list[tuple[ArchivedInstance, Path]]:

@@ -15,7 +15,7 @@ from pipelines.chain import ANONYMIZE, EXPORT, STAGES, THIN
 from pipelines.core.errors import SettingsError, WorkspaceError
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.model import Ocr
-from pipelines.core.settings import Settings
+from pipelines.core.settings import Settings, export_settings
 from pipelines.forgetting import sweep
 from pipelines.io.index import refresh
 from pipelines.io.keys import make_key, read_key
@@ -175,9 +175,8 @@ class Run:
             if isinstance(self.settings.export.pacs, Path):
                 source = source if (source / INDEX_NAME).exists() else Path(scratch)
                 refresh(self.settings.export.pacs, source / INDEX_NAME, jobs=self._jobs)
-            return forecast(
-                pending, self.settings.export, source=source, scratch=Path(scratch) / "none"
-            )
+            settings = export_settings(self.settings)
+            return forecast(pending, settings, source=source, scratch=Path(scratch) / "none")
 
     def pending_counts(self, stages: Collection[str]) -> dict[str, int]:
         """How many studies a run of these stages would begin with at each; changes nothing."""

@@ -187,12 +187,14 @@ class Proxy:
     """A line to a port: each connection may be cut after so many bytes of the answer.
 
     `budgets` are those bytes for one connection after the other; once spent, all is well.
+    `answered_bytes` is what has come from the port.
     """
 
     to: int
     budgets: list[int] = field(default_factory=list)
     is_reset: bool = False
     port: int = 0
+    answered_bytes: int = 0
     _listener: socket.socket | None = None
 
     def __enter__(self) -> "Proxy":
@@ -218,15 +220,19 @@ class Proxy:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             budget = self.budgets.pop(0) if self.budgets else None
             for pair, limit in (((near, far), None), ((far, near), budget)):
-                threading.Thread(target=self._pump, args=(*pair, limit), daemon=True).start()
+                ways = (*pair, limit, pair[0] is far)
+                threading.Thread(target=self._pump, args=ways, daemon=True).start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, limit: int | None) -> None:
+    def _pump(
+        self, source: socket.socket, target: socket.socket, limit: int | None, is_answer: bool
+    ) -> None:
         passed = 0
         try:
             while data := source.recv(1 << 16):
                 part = data if limit is None else data[: max(limit - passed, 0)]
                 target.sendall(part)
                 passed += len(part)
+                self.answered_bytes += len(part) * is_answer
                 if len(part) < len(data):
                     break
         except OSError:

@@ -73,8 +73,8 @@ class Script:
             if keyword.startswith("NumberOf") and keyword.endswith("Instances"):
                 if self.counts:
                     setattr(answer, keyword, len(members))
-            elif keyword in members[0]:
-                answer[keyword] = members[0][keyword]
+            elif element.tag in members[0]:
+                answer[element.tag] = members[0][element.tag]
         return answer
 
     def _spoilt(self, found: list[Dataset], fault: str) -> list[Dataset]:

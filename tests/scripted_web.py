@@ -23,7 +23,10 @@ LEVELS = {
 
 @dataclass
 class WebScript:
-    """What the server holds and how it fails: one of `faults` at each retrieval."""
+    """What the server holds and how it fails: one of `faults` at each retrieval.
+
+    `lies` are attributes that it answers of every object, whatever they are.
+    """
 
     objects: list[pydicom.Dataset]
     faults: list[str] = field(default_factory=list)
@@ -32,6 +35,7 @@ class WebScript:
     has_metadata: bool = True
     authorization: str | None = None
     asked: list[str] = field(default_factory=list)
+    lies: dict[str, dict] = field(default_factory=dict)
 
     def matches(self, path: str, query: dict[str, str]) -> list[dict]:
         """The answers to a query at the level the path ends with."""
@@ -93,7 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.endswith("/metadata") and not script.has_metadata:
             self._send(404, b"", "text/plain")
         elif path.endswith("/metadata"):
-            self._json([header_of(one) for one in script.below(path.removesuffix("/metadata"))])
+            below = script.below(path.removesuffix("/metadata"))
+            self._json([header_of(one) | script.lies for one in below])
         elif path.rpartition("/")[2] in LEVELS:
             self._json(script.matches(path, dict(parse_qsl(address.query))))
         else:

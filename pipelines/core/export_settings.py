@@ -55,7 +55,8 @@ class ExportSettings(NodeSettings):
         "What decides when several series match: kernel order, thinner slices, more images.",
     )
     thin_early: bool = knob(
-        False, "Bring only those slices of the chosen series that thinning will keep."
+        False,
+        "Bring only those slices of the chosen series that thinning will keep, and dose reports.",
     )
 
 

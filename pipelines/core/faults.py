@@ -33,6 +33,10 @@ FAULTS: dict[str, Fault] = {
         "the PACS does not send all the objects that it lists",
         "Run `mosmed export` again later; if it stays so, have the PACS look for the study.",
     ),
+    "STUDY_CHANGED": Fault(
+        "the study grew or shrank in the PACS while it was fetched",
+        "Run `mosmed export` again once the scanner has sent all of it.",
+    ),
     "REFUSED_BY_ARCHIVE": Fault(
         "the PACS refuses to send the study",
         "Ask its owner: the study may be blocked, offline, or of a kind it does not send.",

@@ -12,6 +12,8 @@ ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 CT_SOP_CLASSES = frozenset({CT_IMAGE, ENHANCED_CT})
 """CT Image Storage and Enhanced CT Image Storage (PS3.4 B.5): what a volume can be made of."""
 
+SR_STORAGE = "1.2.840.10008.5.1.4.1.1.88."
+"""The beginning of the classes of all structured reports."""
 DOSE_REPORT = "1.2.840.10008.5.1.4.1.1.88.67"
 OTHER_SOP_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.2.2": "a converted copy (Legacy Converted Enhanced CT)",

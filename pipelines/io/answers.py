@@ -5,14 +5,19 @@ character sets than they hold, some with nothing at all. It counts as unknown un
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydicom import Dataset
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
+from pipelines.core.errors import DicomError
+from pipelines.core.fields import Fields
 from pipelines.core.series import AnsweredHeader
+from pipelines.core.slices import KEYWORDS, SliceClaim, claims_in
 from pipelines.io.attributes import (
     SPECIFIC_CHARACTER_SET,
     WANTED,
@@ -20,6 +25,8 @@ from pipelines.io.attributes import (
     header_of,
     text_of,
 )
+from pipelines.io.quick_header import TAGS, OddHeaderError
+from pipelines.io.quick_header import texts_of as values_of
 from pipelines.io.walker import Walked
 
 STUDY_KEYS = (
@@ -49,10 +56,24 @@ DETAIL_KEYS = (
 )
 """What the standard does not promise at IMAGE level (PS3.4 C.3.4.1.1.4); many archives know it."""
 
+CHOICE_KEYS = IMAGE_KEYS + DETAIL_KEYS
+"""What a series is chosen by."""
+OVERLAY_ROWS = "60000010"
+"""Its keyword stands for many groups, so it is named by the tag of the first one."""
+SLICE_KEYS = (
+    *CHOICE_KEYS,
+    *(keyword for keyword in KEYWORDS if keyword not in {*CHOICE_KEYS, *SERIES_KEYS}),
+    *("SeriesInstanceUID", "AvailableTransferSyntaxUID", OVERLAY_ROWS),
+)
+"""All that a slice is read by but its pixels, and what shows that something is drawn over it."""
+
 COUNTS = (
     int(Tag("NumberOfStudyRelatedInstances")),
     int(Tag("NumberOfSeriesRelatedInstances")),
 )
+OVERLAYS = 0x60
+"""The first byte of the tags of overlays (PS3.3 C.9.2)."""
+SHORTS, SHORT = frozenset({"US", "SS"}), re.compile(r"-?[0-9]{1,5}")
 NAMES = frozenset({"PatientName", "ReferringPhysicianName"})
 HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 ALWAYS_PLAIN = ("series_description", "convolution_kernel")
@@ -73,7 +94,8 @@ def identifier(level: str, matching: Mapping[str, str], wanted: tuple[str, ...])
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.QueryRetrieveLevel = level
     for keyword in (*wanted, *matching):
-        setattr(dataset, keyword, matching.get(keyword))
+        tag = Tag(keyword)
+        dataset.add_new(tag, dictionary_VR(tag), matching.get(keyword))
     return dataset
 
 
@@ -103,6 +125,27 @@ def texts_of(answer: Answer, keywords: Sequence[str]) -> list[str]:
     ]
 
 
+def claim_of(answer: Answer, name: str) -> SliceClaim | None:
+    """What an answer claims of a slice, as its own header would; `name` is what errors call it.
+
+    None where the PACS does not answer all that a slice must have, or something is drawn over it.
+    """
+    values = answer.values
+    if any(tag >> 24 == OVERLAYS and raw for tag, raw in values.items()):
+        return None
+
+    def texts(keyword: str) -> tuple[str, ...]:
+        tag, representation = TAGS[keyword]
+        return values_of(values.get(tag, b""), representation)
+
+    try:
+        claims = claims_in(Fields(texts, name))
+    except (DicomError, OddHeaderError):
+        return None
+    (syntax,) = texts_of(answer, ["AvailableTransferSyntaxUID"])
+    return SliceClaim(**claims, transfer_syntax_uid=syntax)
+
+
 def tag_of(keyword: str) -> str:
     """The tag of an attribute as DICOMweb writes it."""
     return f"{int(Tag(keyword)):08X}"
@@ -111,9 +154,9 @@ def tag_of(keyword: str) -> str:
 def _raw_of_json(attribute: Mapping[str, object]) -> bytes:
     """A value as a file would hold it."""
     words = _words(attribute)
-    if attribute.get("vr") == "US":
-        numbers = [int(word) for word in words if word.isdecimal() and int(word) < 1 << 16]
-        return b"".join(number.to_bytes(2, "little") for number in numbers)
+    if attribute.get("vr") in SHORTS:
+        numbers = [int(word) for word in words if SHORT.fullmatch(word)]
+        return b"".join((number & 0xFFFF).to_bytes(2, "little") for number in numbers)
     return "\\".join(words).encode("utf-8", "replace")
 
 

@@ -12,9 +12,6 @@ from pipelines.core.errors import DicomError
 from pipelines.core.model import Decision
 from pipelines.io.dicom import faults_of, read_dataset
 
-SR_STORAGE = "1.2.840.10008.5.1.4.1.1.88."
-"""All structured reports; a dose report may be an Enhanced or a Comprehensive SR, too."""
-
 DOSE_REPORT = "113701"
 ACCUMULATED = "113811"
 DLP_TOTAL = "113813"

@@ -9,23 +9,26 @@ import hashlib
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol, Self, TypeVar
 
 from pipelines.core.errors import DicomError, ItemError
 from pipelines.core.model import Decision
 from pipelines.core.series import ObjectHeader
+from pipelines.core.slices import SliceClaim
 from pipelines.io.index import Located, lookup
 from pipelines.io.probe import ZIP_FAULTS
+from pipelines.peers.claims import claim_in
 
 INDEX_NAME = "archive.sqlite3"
 """The index of the archive folder, in the folder that `export` is given as its source."""
 
 BLOCK_BYTES = 1 << 20
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,13 @@ class Archive(Protocol):
         """
         ...
 
+    def claim(self, instance: ArchivedInstance) -> SliceClaim | None:
+        """What the header of a slice claims, as far as it is known before it is received.
+
+        None where it is not known, or where anything but the pixels speaks against the slice.
+        """
+        ...
+
     def digest(self, instance: ArchivedInstance) -> str:
         """The SHA-256 of the bytes of an object that was received."""
         ...
@@ -77,6 +87,13 @@ class Archive(Protocol):
 
     def fetch(self, instance: ArchivedInstance, to: Path) -> None:
         """Lay an object that was received byte for byte in a new file."""
+        ...
+
+    def steady(self, bring: Callable[[], T]) -> T:
+        """What `bring` gives, which is repeated where the study was changed meanwhile.
+
+        Raises ItemError STUDY_CHANGED where it does not come to rest.
+        """
         ...
 
     def notes(self) -> tuple[Decision, ...]:
@@ -120,9 +137,18 @@ class FolderArchive:
         """The same objects: their headers were read when the folder was looked through."""
         return tuple(instances)
 
+    def steady(self, bring: Callable[[], T]) -> T:
+        """What `bring` gives: a folder was looked through before, and is not asked again."""
+        return bring()
+
     def notes(self) -> tuple[Decision, ...]:
         """Nothing: a folder is just read."""
         return ()
+
+    def claim(self, instance: ArchivedInstance) -> SliceClaim | None:
+        """What the header of a slice claims; None in a zip, whose headers are not looked into."""
+        path = self.here(instance)
+        return None if path is None else claim_in(path)
 
     def digest(self, instance: ArchivedInstance) -> str:
         """The SHA-256 of an object's bytes; raises as `fetch` does."""

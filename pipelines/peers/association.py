@@ -19,7 +19,7 @@ from pynetdicom.presentation import PresentationContext
 from pipelines.core.errors import PeerError, SettingsError
 from pipelines.core.node_settings import NodeSettings, refuse_bad_ae_title
 from pipelines.peers.dimse_contexts import FIND, VERIFICATION, roles
-from pipelines.peers.node import Passing
+from pipelines.peers.node import Passing, Refused
 from pipelines.peers.tls import tls_context
 
 ADDRESS = re.compile(
@@ -179,4 +179,4 @@ def _judge_query(status: int | None) -> None:
     if status == CANCELLED:
         raise Passing("it answers with a part of the matches only: its limit is too low")
     if status != 0:
-        raise Passing(f"it refuses a query with status {status:04X}")
+        raise Refused(f"it refuses a query with status {status:04X}")

@@ -8,7 +8,6 @@ from datetime import date
 from pipelines.core.errors import ItemError, PeerError
 from pipelines.core.node_settings import NodeSettings
 from pipelines.io.answers import (
-    DETAIL_KEYS,
     IMAGE_KEYS,
     SERIES_KEYS,
     STUDY_KEYS,
@@ -65,16 +64,16 @@ class DicomwebNode:
         return self._find(f"/studies/{_uid(study_instance_uid)}/series", {}, SERIES_KEYS)
 
     def find_instances(
-        self, study_instance_uid: str, series_instance_uid: str, *, in_detail: bool
+        self, study_instance_uid: str, series_instance_uid: str, *, wanted: tuple[str, ...]
     ) -> tuple[Answer, ...]:
-        """The objects of a series; in detail, with all of their headers but the pixels."""
+        """The objects of a series; if more is wanted than names, with their headers."""
         series = _path(study_instance_uid, series_instance_uid)
-        if in_detail and not self._has_no_metadata:
+        if wanted != IMAGE_KEYS and not self._has_no_metadata:
             answers = self._metadata(series)
             self._has_no_metadata = not answers
             if answers:
                 return answers
-        return self._find(f"{series}/instances", {}, IMAGE_KEYS + DETAIL_KEYS * in_detail)
+        return self._find(f"{series}/instances", {}, wanted)
 
     def _find(self, path: str, keys: dict[str, str], wanted: tuple[str, ...]) -> tuple[Answer, ...]:
         found = qido.matches(self.server, path, keys, wanted, unique=wanted[0])

@@ -13,8 +13,6 @@ from pynetdicom.presentation import PresentationContext
 from pipelines.core.errors import ItemError, PeerError
 from pipelines.core.node_settings import NodeSettings, Transport, receiver_of
 from pipelines.io.answers import (
-    DETAIL_KEYS,
-    IMAGE_KEYS,
     SERIES_KEYS,
     STUDY_KEYS,
     Answer,
@@ -77,14 +75,14 @@ class DimseNode:
         return self.find("SERIES", {"StudyInstanceUID": study_instance_uid}, SERIES_KEYS)
 
     def find_instances(
-        self, study_instance_uid: str, series_instance_uid: str, *, in_detail: bool
+        self, study_instance_uid: str, series_instance_uid: str, *, wanted: tuple[str, ...]
     ) -> tuple[Answer, ...]:
-        """The objects of a series; in detail, with what else the PACS knows of each."""
+        """The objects of a series, with what of these attributes the PACS knows of each."""
         keys = {
             "StudyInstanceUID": study_instance_uid,
             "SeriesInstanceUID": series_instance_uid,
         }
-        return self.find("IMAGE", keys, IMAGE_KEYS + DETAIL_KEYS * in_detail)
+        return self.find("IMAGE", keys, wanted)
 
     def find(self, level: str, keys: dict[str, str], wanted: tuple[str, ...]) -> tuple[Answer, ...]:
         """The answers to a query; that there are none is believed only when said twice."""

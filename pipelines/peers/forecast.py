@@ -12,8 +12,10 @@ from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate
 from pipelines.core.series import CT_SOP_CLASSES, ObjectHeader, summarize
 from pipelines.peers.archives import ArchivedInstance
+from pipelines.peers.early import kept_of
+from pipelines.peers.gathering import thinning_of, wants
 from pipelines.peers.opening import open_archive
-from pipelines.peers.studies import Study, completeness, find_study, may_be_dose_report
+from pipelines.peers.studies import Study, completeness, find_study, split
 
 USUAL_SIDE_PIXELS = 512
 PIXEL_BYTES, HEADER_BYTES = 2, 4096
@@ -21,12 +23,17 @@ PIXEL_BYTES, HEADER_BYTES = 2, 4096
 
 @dataclass(slots=True, kw_only=True)
 class Forecast:
-    """How much would be fetched; bytes that a PACS does not tell are counted by the matrix."""
+    """How much would be fetched; bytes that a PACS does not tell are counted by the matrix.
+
+    `spared_instances` are the slices that are left where they are, as thinning would drop them.
+    """
 
     studies: int = 0
     series: int = 0
     instances: int = 0
     size_bytes: int = 0
+    spared_instances: int = 0
+    spared_bytes: int = 0
     is_estimate: bool = False
     fall_out: dict[str, int] = field(default_factory=dict)
 
@@ -42,7 +49,7 @@ def forecast(
     fall_out: Counter[str] = Counter()
     for candidate in candidates:
         try:
-            objects = _wanted(candidate, settings, source, scratch)
+            objects, spared = _wanted(candidate, settings, source, scratch)
         except ItemError as error:
             fall_out[error.code] += 1
             continue
@@ -52,29 +59,41 @@ def forecast(
         total.studies += 1
         total.series += len({one.header.series_instance_uid for one in objects})
         total.instances += len(objects)
-        total.size_bytes += sum(one.size_bytes or _estimate(one.header) for one in objects)
+        total.size_bytes += _bytes_of(objects)
+        total.spared_instances += len(spared)
+        total.spared_bytes += _bytes_of(spared)
         total.is_estimate |= not all(one.size_bytes for one in objects)
     total.fall_out = dict(sorted(fall_out.items()))
     return total
 
 
-def _wanted(candidate: Candidate, settings: ExportSettings, source: Path, scratch: Path) -> Study:
-    """The objects of a study that would be fetched; none where no series can match."""
+def _wanted(
+    candidate: Candidate, settings: ExportSettings, source: Path, scratch: Path
+) -> tuple[Study, Study]:
+    """The objects of a study that would be fetched, none where no series can match; and the spared.
+
+    A PACS that does not tell which series it will be is taken at its word for the best one.
+    """
     with closing(open_archive(settings, source=source, scratch=scratch)) as archive:
         found, _ = find_study(candidate, archive)
-    study = _each_once(found)
-    completeness(len(study), candidate.expected_instances)
-    best = choose_series(summarize([one.header for one in study]), settings).best
-    if not best:
-        return ()
-    if settings.whole_study:
-        return study
-    chosen = best[0].series_instance_uid
-    return tuple(
-        one
-        for one in study
-        if one.header.series_instance_uid == chosen or may_be_dose_report(one.header)
-    )
+        study = _each_once(found)
+        completeness(len(study), candidate.expected_instances)
+        best = choose_series(summarize([one.header for one in study]), settings).best
+        if not best:
+            return (), ()
+        slices, others = split(study, best[0])
+        others = tuple(one for one in others if wants(one.header, settings))
+        early = thinning_of(candidate, settings)
+        kept = None if early is None else kept_of([archive.claim(one) for one in slices], early)
+    if kept is None:
+        return (*slices, *others), ()
+    brought = tuple(one for one in slices if one.header.sop_instance_uid in kept)
+    spared = tuple(one for one in slices if one.header.sop_instance_uid not in kept)
+    return (*brought, *others), spared
+
+
+def _bytes_of(study: Study) -> int:
+    return sum(one.size_bytes or _estimate(one.header) for one in study)
 
 
 def _each_once(found: Study) -> Study:

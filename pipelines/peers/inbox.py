@@ -6,7 +6,7 @@ then given its own; what was not asked for, or is not what it says, is counted a
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,25 +41,42 @@ class Inbox:
     oddities: Counter[str] = field(default_factory=Counter)
     differing: set[str] = field(default_factory=set)
     _waited: set[str] = field(default_factory=set)
+    _series: dict[str, int] = field(default_factory=dict)
+    _arrived: Counter[str] = field(default_factory=Counter)
     _parts: int = 0
 
     def wait_for(self, sop_instance_uids: Iterable[str]) -> None:
         """Take these from now on."""
         self._waited.update(sop_instance_uids)
 
-    def missing(self, sop_instance_uids: Iterable[str]) -> tuple[str, ...]:
-        """Which of these have not arrived, in their order."""
-        return tuple(uid for uid in sop_instance_uids if uid not in self.received)
+    def wait_for_series(self, sizes: Mapping[str, int]) -> None:
+        """Take all objects of these series, so many of each: their names are not known."""
+        self._series.update(sizes)
 
-    def is_waiting_for(self, sop_instance_uid: str) -> bool:
-        """Whether an object of that name was asked for."""
-        return sop_instance_uid in self._waited
+    def has(self, sop_instance_uid: str, series_instance_uid: str) -> bool:
+        """Whether an object has arrived, by its name or with all of a series without names."""
+        if series_instance_uid in self._series:
+            size = self._series[series_instance_uid]
+            return self._arrived[series_instance_uid] == size
+        return sop_instance_uid in self.received
+
+    def names_in(self, series_instance_uid: str) -> list[str]:
+        """The SOPInstanceUIDs that have arrived of a series, in their order."""
+        return sorted(
+            uid
+            for uid, received in self.received.items()
+            if received.header.series_instance_uid == series_instance_uid
+        )
+
+    def may_take(self, sop_instance_uid: str) -> bool:
+        """Whether an object of that name may be one that was asked for."""
+        return bool(self._series) or sop_instance_uid in self._waited
 
     def take(
         self, dataset: bytes, *, sop_class_uid: str, sop_instance_uid: str, syntax: str
     ) -> bool:
         """Store a data set as it was sent, behind a file meta of our own; whether it was taken."""
-        if not self.is_waiting_for(sop_instance_uid):
+        if not self.may_take(sop_instance_uid):
             self.oddities["were not asked for"] += 1
             return False
         self.spend(len(dataset))
@@ -96,6 +113,7 @@ class Inbox:
         kept = path.with_suffix(".dcm")
         path.rename(kept)
         self.received[uid] = Received(path=kept, size_bytes=size_bytes, header=entry.header)
+        self._arrived[entry.header.series_instance_uid or ""] += 1
         return True
 
     def _oddity(self, kind: Kind, header: ObjectHeader) -> str:
@@ -103,7 +121,8 @@ class Inbox:
             return "could not be read"
         if header.study_instance_uid != self.study_instance_uid:
             return "are of another study"
-        if not self.is_waiting_for(header.sop_instance_uid or ""):
+        is_of_series = header.series_instance_uid in self._series
+        if not is_of_series and header.sop_instance_uid not in self._waited:
             return "were not asked for"
         return ""
 

@@ -15,12 +15,22 @@ from pipelines.peers.inbox import Inbox
 
 
 class Passing(Exception):  # noqa: N818  it is no error until it has been tried often enough
-    """What may go well the next time; `is_down` says that nothing answers at all."""
+    """What may go well the next time; `is_down` says that nothing answers at all.
 
-    def __init__(self, reason: str, *, is_down: bool = False) -> None:
+    `code` is the fault of the study where it never goes well.
+    """
+
+    def __init__(
+        self, reason: str, *, is_down: bool = False, code: str = "INCOMPLETE_TRANSFER"
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.code = code
         self.is_down = is_down
+
+
+class Refused(Passing):
+    """A query was refused: another time it may pass, or never; less may be asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +65,9 @@ class Node(Protocol):
         ...
 
     def find_instances(
-        self, study_instance_uid: str, series_instance_uid: str, *, in_detail: bool
+        self, study_instance_uid: str, series_instance_uid: str, *, wanted: tuple[str, ...]
     ) -> tuple[Answer, ...]:
-        """The objects of a series; in detail, with what else the PACS knows of each."""
+        """The objects of a series, with what of these attributes the PACS knows of each."""
         ...
 
     def retrieve(self, requests: Sequence[Request], inbox: Inbox) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from pipelines.core.errors import PeerError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.core.node_settings import NodeSettings
+from pipelines.io.answers import CHOICE_KEYS, SLICE_KEYS
 from pipelines.peers.archives import INDEX_NAME, Archive, FolderArchive
 from pipelines.peers.node import Node
 from pipelines.peers.policy import Clock, Policy
@@ -35,7 +36,8 @@ def _open_remote(place: str, settings: ExportSettings, shared: Path, scratch: Pa
     policy = Policy(settings, shared, CLOCK)
     node = open_node(place, settings, policy)
     policy.begin_study()
-    return RemoteArchive(node, policy, scratch)
+    wanted = SLICE_KEYS if settings.thin_early else CHOICE_KEYS
+    return RemoteArchive(node, policy, scratch, wanted)
 
 
 def open_node(place: str, settings: NodeSettings, policy: Policy) -> Node:

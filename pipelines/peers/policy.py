@@ -75,8 +75,8 @@ class Policy:
     def tried(self, call: Callable[[], T], echo: Callable[[], None]) -> T:
         """What a call gives, tried again where it may pass.
 
-        Raises ItemError INCOMPLETE_TRANSFER once the tries are spent, PeerError where the PACS
-        does not answer for longer than patience lasts.
+        Raises ItemError INCOMPLETE_TRANSFER, or by the code of what did not pass, once the tries
+        are spent; PeerError where the PACS does not answer for longer than patience lasts.
         """
         for attempt, pause in enumerate(self._pauses(), start=1):
             try:
@@ -85,7 +85,7 @@ class Policy:
                 if passing.is_down:
                     self._wait_until_alive(echo)
                 if attempt >= self.settings.tries:
-                    raise ItemError("INCOMPLETE_TRANSFER", passing.reason) from None
+                    raise ItemError(passing.code, passing.reason) from None
             self.clock.sleep(pause)
         raise AssertionError
 

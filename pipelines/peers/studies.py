@@ -1,5 +1,6 @@
 """One study in an archive: all its objects, each once, and the one series that is taken."""
 
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from math import inf
 
@@ -8,12 +9,19 @@ from pipelines.core.errors import ItemError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate
 from pipelines.core.model import Decision
-from pipelines.core.series import DOSE_REPORT, ObjectHeader, SeriesSummary, flaw_of, summarize
+from pipelines.core.series import (
+    SR_STORAGE,
+    ObjectHeader,
+    SeriesSummary,
+    flaw_of,
+    summarize,
+)
 from pipelines.io.attributes import canonical_accession
 from pipelines.peers.archives import Archive, ArchivedInstance
 
 Study = tuple[ArchivedInstance, ...]
 Decisions = tuple[Decision, ...]
+Bring = Callable[[Sequence[ArchivedInstance]], Study]
 
 
 def find_study(candidate: Candidate, archive: Archive) -> tuple[Study, Decisions]:
@@ -93,16 +101,20 @@ def completeness(objects: int, expected: int | None) -> Decisions:
 
 
 def look_and_choose(
-    study: Study, archive: Archive, settings: ExportSettings
+    study: Study, archive: Archive, settings: ExportSettings, bring: Bring
 ) -> tuple[Study, Choice]:
-    """The choice among the series, and the study with all that was received to take it."""
+    """The choice among the series, and the study with all that was received to take it.
+
+    `bring` gives all objects of a series with their headers, whether it receives them or not.
+    """
     while look := next_look([one.header for one in study], settings):
         wanted = []
         for uid in look.series_instance_uids:
             members = [one for one in study if one.header.series_instance_uid == uid]
             wanted += [_middle_of(members)] if look.is_probe else members
-        received = {_sop_instance_uid(one): one for one in archive.receive(wanted)}
-        study = tuple(received.get(_sop_instance_uid(one), one) for one in study)
+        came = archive.receive(wanted) if look.is_probe else bring(wanted)
+        now = dict(zip(map(_sop_instance_uid, wanted), came, strict=True))
+        study = tuple(now.get(_sop_instance_uid(one), one) for one in study)
     return study, choose_series(summarize([one.header for one in study]), settings)
 
 
@@ -111,17 +123,9 @@ def _middle_of(series: list[ArchivedInstance]) -> ArchivedInstance:
     return sorted(series, key=_order)[len(series) // 2]
 
 
-def dose_reports(others: Study, archive: Archive) -> Study:
-    """Those objects that say how much dose the patient was given, received."""
-    received = archive.receive([one for one in others if may_be_dose_report(one.header)])
-    return tuple(one for one in received if one.header.sop_class_uid == DOSE_REPORT)
-
-
-def may_be_dose_report(header: ObjectHeader) -> bool:
-    """Whether an object is a dose report, or may turn out to be one once it has been received."""
-    if header.sop_class_uid is None and not header.is_whole:
-        return header.modality in {None, "SR"}
-    return header.sop_class_uid == DOSE_REPORT
+def is_report(header: ObjectHeader) -> bool:
+    """Whether an object is a structured report (PS3.4 B.5)."""
+    return (header.sop_class_uid or "").startswith(SR_STORAGE)
 
 
 def split(study: Study, series: SeriesSummary) -> tuple[Study, Study]:
@@ -132,11 +136,14 @@ def split(study: Study, series: SeriesSummary) -> tuple[Study, Study]:
         return header.series_instance_uid == series.series_instance_uid and not flaw_of(header)
 
     slices = sorted((one for one in study if is_slice(one)), key=_order)
-    others = sorted(
-        (one for one in study if not is_slice(one)),
-        key=lambda one: (one.header.series_instance_uid or "", *_order(one)),
+    return tuple(slices), in_order(one for one in study if not is_slice(one))
+
+
+def in_order(objects: Iterable[ArchivedInstance]) -> Study:
+    """Objects by their series, and within it by instance number."""
+    return tuple(
+        sorted(objects, key=lambda one: (one.header.series_instance_uid or "", *_order(one)))
     )
-    return tuple(slices), tuple(others)
 
 
 def refuse_truncated(slices: Study) -> None:
