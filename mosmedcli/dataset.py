@@ -13,6 +13,7 @@ from mosmedcli.options import (
     session_options,
     setting,
 )
+from pipelines.core.export_settings import ExportSettings
 
 
 @click.command()
@@ -45,7 +46,7 @@ def init(folder: Path, **given: object) -> None:
 
 
 @click.command()
-@setting("--thin-early", "export.thin_early", is_flag=True)
+@setting("--thin-early", ExportSettings, "thin_early", is_flag=True)
 @session_options
 def run(session: Session) -> None:
     """Do everything that is pending, to the end.
@@ -163,6 +164,3 @@ def sample(out: Path, studies: int | None, seed: int, jobs: int) -> None:
     from mosmedcli.start import make_sample
 
     make_sample(out, studies=studies, seed=seed, jobs=jobs)
-
-
-COMMANDS = (run, status, why, validate, sample)

@@ -2,34 +2,61 @@
 
 import os
 import sys
-import tempfile
-import traceback
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from mosmedcli import dataset, privacy, readings, stages
 from pipelines.core.errors import MosmedError
 
 EXIT_INTERRUPTED = 130
 HELP_WIDTH = 62
 
-SECTIONS = (
-    ("A workspace", ("init", "run", "status", "why")),
-    (
-        "The six steps one by one",
-        ("select", "export", "anonymize", "convert", "thin", "build-registry"),
-    ),
-    ("Quality", ("readings", "validate", "prove", "canary", "explain")),
-    ("For the owner alone", ("reidentify", "forget")),
-    ("To try it", ("sample",)),
-)
-"""What the commands are for, as `mosmed --help` lists them."""
+SECTIONS = {
+    "A workspace": {"init": "dataset", "run": "dataset", "status": "dataset", "why": "dataset"},
+    "The six steps one by one": {
+        "select": "stages",
+        "export": "stages",
+        "anonymize": "anonymize",
+        "convert": "volumes",
+        "thin": "volumes",
+        "build-registry": "stages",
+    },
+    "Quality": {
+        "readings": "readings",
+        "validate": "dataset",
+        "prove": "privacy",
+        "canary": "privacy",
+        "explain": "privacy",
+    },
+    "For the owner alone": {"reidentify": "privacy", "forget": "privacy"},
+    "To try it": {"sample": "dataset"},
+}
+"""What the commands are for, as `mosmed --help` lists them, and the modules they stand in."""
 
 # Nothing here is linear algebra: the threads of the library cost more than all else at the start
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+
+class Commands(Mapping[str, click.Command]):
+    """The commands by name, in the order of their use; each is loaded when it is asked for."""
+
+    modules: Mapping[str, str] = ChainMap(*SECTIONS.values())
+
+    def __getitem__(self, name: str) -> click.Command:
+        module = import_module(f"mosmedcli.{self.modules[name]}")
+        command: click.Command = getattr(module, name.replace("-", "_"))
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for names in SECTIONS.values() for name in names)
+
+    def __len__(self) -> int:
+        return len(self.modules)
 
 
 class Boundary(click.Group):
@@ -61,19 +88,17 @@ class Boundary(click.Group):
         return list(self.commands)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands by what they are for; one that is not in a section stands at the end."""
+        """The commands by what they are for."""
         del ctx
-        named = {name for _, names in SECTIONS for name in names}
-        others = tuple(name for name in self.commands if name not in named)
         width = max(map(len, self.commands))
-        for title, names in (*SECTIONS, ("Other commands", others)):
-            present = [(name, self.commands[name]) for name in names if name in self.commands]
-            rows = [
-                (f"{name:{width}}", one.get_short_help_str(HELP_WIDTH)) for name, one in present
-            ]
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (f"{name:{width}}", self.commands[name].get_short_help_str(HELP_WIDTH))
+                        for name in names
+                    ]
+                )
 
 
 def _say(word: str, text: str) -> None:
@@ -81,6 +106,9 @@ def _say(word: str, text: str) -> None:
 
 
 def _give_up(error: Exception) -> NoReturn:
+    import tempfile
+    import traceback
+
     text = "".join(traceback.format_exception(error))
     with tempfile.NamedTemporaryFile(
         "w", prefix="mosmed-", suffix=".log", delete=False, encoding="utf-8"
@@ -93,6 +121,7 @@ def _give_up(error: Exception) -> NoReturn:
 
 @click.group(
     cls=Boundary,
+    commands=Commands(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit status: 0 all well · 2 wrong usage · 3 some studies failed · 4 identity found "
     "where none may be · 1 anything else.",
@@ -109,13 +138,3 @@ def main() -> None:
       mosmed init lungs --ris ris_export.xlsx --pacs /pacs_drop
       mosmed run -w lungs
     """
-
-
-for command in (
-    dataset.init,
-    *stages.COMMANDS,
-    *dataset.COMMANDS,
-    *readings.COMMANDS,
-    *privacy.COMMANDS,
-):
-    main.add_command(command)

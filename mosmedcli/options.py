@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pipelines.core.errors import SettingsError, WorkspaceError
-from pipelines.core.settings import Settings
-from pipelines.core.settings_file import is_address, load_settings
+from pipelines.core.addresses import is_address
+from pipelines.core.errors import WorkspaceError
+from pipelines.core.table_values import read_table
 
 if TYPE_CHECKING:
+    from pipelines.core.settings import Settings
     from pipelines.io.workspace import Workspace
     from pipelines.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -60,8 +62,10 @@ class Session:
             f"{start}: no {SETTINGS_NAME} here", hint="Make a workspace: mosmed init FOLDER"
         )
 
-    def settings(self, workspace: "Workspace") -> Settings:
+    def settings(self, workspace: "Workspace") -> "Settings":
         """The settings: flag over environment over file over default."""
+        from pipelines.core.settings_file import load_settings
+
         return load_settings(
             workspace.settings_file.read_text(encoding="utf-8"),
             file=workspace.settings_file,
@@ -69,10 +73,10 @@ class Session:
             flags=self.flags,
         )
 
-    def defaults(self) -> Settings:
-        """The settings where there is no workspace: flag over environment over default."""
+    def table(self, kind: type[T]) -> T:
+        """One stage's settings where there is no workspace: flag, environment or default."""
         file = Path.cwd() / "mosmed.toml"
-        return load_settings("", file=file, environment=os.environ, flags=self.flags)
+        return read_table(kind, {}, file=file, environment=os.environ, flags=self.flags)
 
     def look(self) -> "Run":
         """A run that only looks, and may do so while another process works."""
@@ -116,7 +120,7 @@ def _logging_to(path: Path) -> Iterator[None]:
 def session_options(command: F) -> F:
     """The options of every command that works in a workspace; they arrive as one Session.
 
-    An option named `--thin-every` or given as `setting("thin.every")` lands in `Session.flags`.
+    An option made by `setting` lands in `Session.flags`.
     """
 
     @click.option(
@@ -155,17 +159,14 @@ def session_options(command: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
-def setting(flag: str, name: str, **options: Any) -> Callable[[F], F]:
-    """An option that overrides one setting, `name` being `table.key`, with its help and default."""
-    table, key = name.split(".")
-    stage = getattr(Settings(), table)
-    field = type(stage).__dataclass_fields__[key]
-    default = getattr(stage, key)
+def setting(flag: str, kind: Any, key: str, **options: Any) -> Callable[[F], F]:
+    """An option that overrides a key of the settings class `kind`, with its help and default."""
+    default = getattr(kind(), key)
     shown = ", ".join(default) if isinstance(default, tuple) else default
     is_plain = shown is None or shown is False or shown == ""
     said = "" if is_plain else f"  [default: {shown}]"
-    meaning = field.metadata["meaning"] + said
-    return click.option(flag, name.replace(".", "__"), default=None, help=meaning, **options)
+    meaning = kind.__dataclass_fields__[key].metadata["meaning"] + said
+    return click.option(flag, f"{kind.TABLE}__{key}", default=None, help=meaning, **options)
 
 
 def _absolute(value: Any) -> Any:
@@ -177,14 +178,3 @@ def _absolute(value: Any) -> Any:
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def refuse_half_a_pair(in_folder: Path | None, out_folder: Path | None) -> None:
-    """IN and OUT are given together or not at all.
-
-    Raises SettingsError otherwise.
-    """
-    if in_folder is not None and out_folder is None:
-        raise SettingsError(
-            "IN was given without OUT", hint="Give both, or neither to work in a workspace."
-        )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mosmedcli.options import EXISTING_FOLDER, Session, session_options
+from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.errors import WorkspaceError
-from pipelines.core.settings import Settings
 
 if TYPE_CHECKING:
     from pipelines.owner import Withdrawal
@@ -34,7 +34,7 @@ def explain(session: Session, *, is_whole: bool) -> None:
     from pipelines.core.codec import to_jsonable
     from pipelines.explanation import summary, table
 
-    rows = explained(_settings(session).anonymize)
+    rows = explained(_settings(session))
     if session.as_json:
         _json(to_jsonable(rows))
         return
@@ -155,14 +155,14 @@ def forget(session: Session, study: str, *, yes: bool) -> None:
     _tell(gone, is_done=is_done)
 
 
-def _settings(session: Session) -> Settings:
+def _settings(session: Session) -> AnonymizeSettings:
     """The settings of the workspace, or the defaults where none is named and none is near."""
     try:
-        return session.settings(session.workspace())
+        return session.settings(session.workspace()).anonymize
     except WorkspaceError:
         if session.folder is not None:
             raise
-        return session.defaults()
+        return session.table(AnonymizeSettings)
 
 
 def _tell(gone: "Withdrawal", *, is_done: bool) -> None:
@@ -182,6 +182,3 @@ def _tell(gone: "Withdrawal", *, is_done: bool) -> None:
 
 def _json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-COMMANDS = (explain, prove, canary, reidentify, forget)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mosmedcli.options import EXISTING_FILE, Session, session_options, setting
+from pipelines.core.select_settings import SelectSettings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,7 +17,7 @@ TABLES_SHOWN = 3
 
 
 @click.command()
-@setting("--readings", "select.readings", multiple=True, type=EXISTING_FILE)
+@setting("--readings", SelectSettings, "readings", multiple=True, type=EXISTING_FILE)
 @session_options
 def readings(session: Session) -> None:
     """Show how far the readers agree, and what is left to decide.
@@ -86,6 +87,3 @@ def _matrix(pair: "ReaderPair") -> "Table":
     for category, row in zip(CATEGORIES, pair.counts, strict=True):
         table.add_row(category, *(str(count or "·") for count in row))
     return table
-
-
-COMMANDS = (readings,)

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from pipelines.core.addresses import is_address
 from pipelines.core.errors import SettingsError
 from pipelines.core.select_settings import SelectSettings
 from pipelines.core.settings import Settings
-from pipelines.core.settings_file import is_address, render_settings
+from pipelines.core.settings_file import render_settings
 from pipelines.io.keys import make_key
 from pipelines.io.workspace import Workspace
 from pipelines.peers.ris import recognise

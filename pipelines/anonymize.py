@@ -28,6 +28,9 @@ from pipelines.io.same_patients import read_same_patients
 
 VERSION: int = 2
 
+TABLES = (AnonymizeSettings,)
+"""The settings it is told on plain folders."""
+
 SERIES_FOLDER = "series"
 DUPLICATE = "duplicate"
 

@@ -50,6 +50,9 @@ from pipelines.io.slice_table import TABLE_NAME, SliceRow, read_table
 
 VERSION: int = 3
 
+TABLES = (ConvertSettings,)
+"""The settings it is told on plain folders."""
+
 VOLUME_NAME, SIDECAR_NAME, MASK_NAME = "volume.nii", "volume.json", "mask.nii.gz"
 """The volume is not packed: whoever thins it reads but the slices that are kept."""
 

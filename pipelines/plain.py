@@ -1,27 +1,28 @@
 """A stage on plain folders, without a workspace: IN is read, OUT gets only whole files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Excluded, Failed, FolderItem
-from pipelines.core.settings import Settings
 from pipelines.io.workspace import scratch_in, sha256_of, sync_all, sync_folder
 from pipelines.runner import Result, Task, Workers, start_processes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderStage:
-    """A stage that works on plain folders: what it finds in one, and what it does with each."""
+    """A stage that works on plain folders: what it finds in one, and what it does with each.
+
+    `work` is told an item, the settings of `tables` in their order, and an empty folder.
+    """
 
     name: str
     find: Callable[[Path], tuple[FolderItem, ...]]
     work: Callable[..., Any]
-    settings_of: Callable[[Settings], Any]
+    tables: tuple[type, ...]
 
 
 def folder_stage(name: str, *, thin_early: bool = False) -> FolderStage:
@@ -30,19 +31,16 @@ def folder_stage(name: str, *, thin_early: bool = False) -> FolderStage:
     `convert` may thin as well, which is quicker than to thin afterwards.
     """
     stage: Any
-    settings_of: Callable[[Settings], Any] = attrgetter(name)
     match name:
         case "anonymize":
             from pipelines import anonymize as stage
         case "convert" if thin_early:
             from pipelines import short_way as stage
-
-            settings_of = stage.settings_of
         case "convert":
             from pipelines import convert as stage
         case _:
             from pipelines import thin as stage
-    return FolderStage(name=name, find=stage.find, work=stage.work_plain, settings_of=settings_of)
+    return FolderStage(name=name, find=stage.find, work=stage.work_plain, tables=stage.TABLES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +65,7 @@ class FolderReport:
 def run_folder(
     stage: FolderStage,
     folders: tuple[Path, Path],
-    settings: Settings,
+    settings: Sequence[Any],
     *,
     jobs: int,
     overwrite: bool,
@@ -91,7 +89,7 @@ def run_folder(
             item.name: Task(
                 public_id=item.name,
                 work=stage.work,
-                arguments=(item, stage.settings_of(settings)),
+                arguments=(item, *settings),
                 folder=scratch / str(number),
                 is_sealed=False,
             )

@@ -5,33 +5,25 @@ nine tenths of the pixels need not be read. The files are those that the two sta
 the other, to the byte.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines import convert, thin
 from pipelines.core.convert_settings import ConvertSettings, ThinSettings
 from pipelines.core.grids import affine_of_slices, as_stored
 from pipelines.core.model import Excluded, FolderItem, Thinned
-from pipelines.core.settings import Settings
 from pipelines.core.thinning import choose_slices
 
 find = convert.find
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShortWaySettings:
-    """The settings of both stages."""
-
-    convert: ConvertSettings
-    thin: ThinSettings
+TABLES = (ConvertSettings, ThinSettings)
+"""The settings it is told."""
 
 
-def settings_of(settings: Settings) -> ShortWaySettings:
-    """What both stages are told."""
-    return ShortWaySettings(convert=settings.convert, thin=settings.thin)
-
-
-def work_plain(item: FolderItem, settings: ShortWaySettings, folder: Path) -> Thinned | Excluded:
+def work_plain(
+    item: FolderItem, converting: ConvertSettings, thinning: ThinSettings, folder: Path
+) -> Thinned | Excluded:
     """Write `folder/<name>.nii.gz` and `.json` of one series that `find` has found, thinned.
 
     What every header shows is refused as `convert` refuses it; what only pixels show is not seen
@@ -40,16 +32,16 @@ def work_plain(item: FolderItem, settings: ShortWaySettings, folder: Path) -> Th
     headers = convert.headers_of(item)
     if isinstance(headers, Excluded):
         return headers
-    found = convert.survey_of(headers, settings.convert)
+    found = convert.survey_of(headers, converting)
     if found is None:
         return convert.only_localizers(item.name)
-    kept = choose_slices(found.instance_numbers, settings.thin)
+    kept = choose_slices(found.instance_numbers, thinning)
     volume, decisions = convert.read_slices(
         [found.slices[k] for k in kept.ks],
         found.stack,
-        affine_of_slices(as_stored(found.stack.affine_ras), kept.ks, every=settings.thin.every),
-        settings.convert,
+        affine_of_slices(as_stored(found.stack.affine_ras), kept.ks, every=thinning.every),
+        converting,
     )
-    thinning = replace(settings.thin, verify=settings.convert.verify)
-    record = thin.leave(folder, item.name, volume, kept, thinning)
+    told = replace(thinning, verify=converting.verify)
+    record = thin.leave(folder, item.name, volume, kept, told)
     return replace(record, decisions=(*found.decisions, *decisions, *record.decisions))

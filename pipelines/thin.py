@@ -49,6 +49,9 @@ from pipelines.io.volume_files import VolumeFiles, files_of, find_volumes
 
 VERSION: int = 4
 
+TABLES = (ThinSettings,)
+"""The settings it is told on plain folders."""
+
 MAY_SHOW_A_FACE = "may show a face: look at it before it is published"
 
 VOLUME_NAME, MASK_NAME, PREVIEW_NAME = "volume.nii.gz", "mask.nii.gz", "preview.svg"

@@ -7,6 +7,12 @@ from pipelines.core.errors import SettingsError
 
 SECRET_WORDS = ("password", "passwd", "pwd", "token", "secret")
 USER = re.compile(r"//[^/@]*@")
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def is_address(value: object) -> bool:
+    """Whether a value names a place by its address, like dicom://PACS@10.0.0.5:104."""
+    return isinstance(value, str) and ADDRESS.match(value) is not None
 
 
 def refuse_secret(address: object, *, setting: str, variable: str) -> None:

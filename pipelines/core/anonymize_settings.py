@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pipelines.core.knobs import Enters, knob
 
@@ -9,6 +10,8 @@ from pipelines.core.knobs import Enters, knob
 @dataclass(frozen=True, kw_only=True)
 class AnonymizeSettings:
     """Which rules take the identity away (PS3.15 Annex E)."""
+
+    TABLE: ClassVar[str] = "anonymize"
 
     key: Path | None = knob(
         None, "The secret key of the pseudonyms; empty for private/key.", enters=Enters.CONTENT

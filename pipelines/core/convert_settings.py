@@ -1,6 +1,7 @@
 """The knobs of `convert` and `thin`: what becomes a volume, and which slices of it are kept."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pipelines.core.knobs import Enters, knob
 from pipelines.core.model import Fusion, Ocr, ThinBy, Verify
@@ -9,6 +10,8 @@ from pipelines.core.model import Fusion, Ocr, ThinBy, Verify
 @dataclass(frozen=True, kw_only=True)
 class ConvertSettings:
     """What becomes a volume."""
+
+    TABLE: ClassVar[str] = "convert"
 
     minimum_slices: int = knob(2, "Fewer slices are refused.", minimum=1)
     allow_lossy: bool = knob(False, "Accept pixels that were compressed with loss.")
@@ -37,6 +40,8 @@ class ConvertSettings:
 @dataclass(frozen=True, kw_only=True)
 class ThinSettings:
     """Which slices are kept (paper, figure 1 step 5; README: InstanceNumber % 10 = 0)."""
+
+    TABLE: ClassVar[str] = "thin"
 
     every: int = knob(10, "Keep one slice of so many.", minimum=1)
     offset: int = knob(0, "Keep the numbers that leave this remainder.", minimum=0)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.knobs import Enters, knob
@@ -11,6 +12,8 @@ from pipelines.core.node_settings import NodeSettings
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings(NodeSettings):
     """Where the DICOM lies, and which one series of a study is reconstructed from (README [R])."""
+
+    TABLE: ClassVar[str] = "export"
 
     pacs: Path | str | None = knob(
         None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pipelines.core.knobs import knob
 
@@ -44,6 +45,8 @@ STUDY_COLUMNS = (
 @dataclass(frozen=True, kw_only=True)
 class RegistrySettings:
     """What the dataset is called and under which licence it is published."""
+
+    TABLE: ClassVar[str] = "registry"
 
     name: str = knob("MosMedData COVID19_1110", "The name of the registry's sheet.")
     title: str = knob(

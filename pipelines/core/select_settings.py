@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import ClassVar
 
 from pipelines.core.addresses import refuse_secret
 from pipelines.core.knobs import Enters, knob
@@ -28,6 +29,8 @@ SELECTION_RULES = (
 @dataclass(frozen=True, kw_only=True)
 class SelectSettings:
     """Who is drawn from the RIS (paper, figure 1 step 1, and the criteria of inclusion)."""
+
+    TABLE: ClassVar[str] = "select"
 
     ris: Path | str | None = knob(
         None,

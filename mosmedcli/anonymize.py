@@ -1,0 +1,44 @@
+"""The command of the stage anonymize, which makes a key where there is none."""
+
+from pathlib import Path
+
+import click
+
+from mosmedcli.options import Session, session_options
+from mosmedcli.running import folder_arguments, run_either
+
+
+@click.command()
+@folder_arguments
+@click.option("--key", "anonymize__key", type=click.Path(path_type=Path), help="The key file.")
+@session_options
+def anonymize(
+    session: Session, in_folder: Path | None, out_folder: Path | None, *, overwrite: bool
+) -> None:
+    """Take the identity out of the chosen series.
+
+    The rules are those of the basic confidentiality profile (PS3.15 Annex E). With IN and OUT
+    it works on plain folders; the key is then ./mosmed.key unless --key names another, and is
+    made when it is not there. Keep it: the same key gives the same pseudonyms.
+
+    \b
+    Examples:
+      mosmed anonymize -w lungs
+      mosmed anonymize /data/dicom /data/anonymous --key ~/mosmed.key
+    """
+    if in_folder is not None:
+        session = _with_key(session)
+    run_either(session, "anonymize", (in_folder, out_folder), overwrite=overwrite)
+
+
+def _with_key(session: Session) -> Session:
+    """The session with a key file that exists: the one named, or ./mosmed.key."""
+    from dataclasses import replace
+
+    from pipelines.io.keys import make_key
+
+    path = Path(session.flags.get("anonymize.key") or "mosmed.key").absolute()
+    if not path.exists():
+        make_key(path)
+        click.echo(f"made the key {path}: keep it, and keep it secret", err=True)
+    return replace(session, flags={**session.flags, "anonymize.key": path})

@@ -1,0 +1,168 @@
+"""The values of one table of settings: checked, from the file, the environment and flags."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipelines.core.addresses import is_address
+from pipelines.core.errors import SettingsError
+
+T = TypeVar("T")
+
+ENVIRONMENT_PREFIX = "MOSMED_"
+OPTIONAL_NUMBER = int | None
+
+
+def read_table(
+    kind: type[T],
+    given: Mapping[str, Any],
+    *,
+    file: Path,
+    environment: Mapping[str, str],
+    flags: Mapping[str, Any],
+) -> T:
+    """The settings of class `kind`: `given` is what stands in its table of `file`.
+
+    Raises SettingsError as `settings_file.load_settings` does.
+    """
+    table: str = kind.TABLE  # type: ignore[attr-defined]
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for key in given:
+        must_be_known(key, names, file, f"[{table}] key")
+    found = _from_environment(table, kind, environment) | _from_flags(table, flags)
+    return typing.cast("T", _build(kind, table, {**given, **found}, file))
+
+
+def must_be_known(name: str, names: list[str], file: Path, what: str) -> None:
+    """Raise SettingsError that names the nearest one for a name that is not among `names`."""
+    if name in names:
+        return
+    import difflib  # a misspelt name is rare, and it loads slowly
+
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"Did you mean `{nearest[0]}`?" if nearest else f"There are: {', '.join(names)}."
+    raise SettingsError(f"{file}: unknown {what} `{name}`", hint=hint)
+
+
+def _from_environment(stage: str, kind: Any, environment: Mapping[str, str]) -> dict[str, Any]:
+    hints, found = typing.get_type_hints(kind), {}
+    for field in dataclasses.fields(kind):
+        name = f"{ENVIRONMENT_PREFIX}{stage}_{field.name}".upper()
+        if name in environment:
+            found[field.name] = _from_text(hints[field.name], environment[name], name)
+    return found
+
+
+def _from_text(hint: Any, text: str, name: str) -> Any:
+    """A value as TOML would have given it; text and lists of text need no quotes."""
+    if hint == OPTIONAL_NUMBER and not text:
+        return text
+    if hint in (str, Path) or _is_optional_path(hint) or _is_enum(hint):
+        return text
+    if typing.get_origin(hint) is tuple and not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    import tomllib
+
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"environment variable {name}: {text!r} is not a value",
+            hint=f"It must be {_describe(hint)}, written as in mosmed.toml.",
+        ) from error
+
+
+def _from_flags(stage: str, flags: Mapping[str, Any]) -> dict[str, Any]:
+    prefix = f"{stage}."
+    return {
+        name.removeprefix(prefix): value
+        for name, value in flags.items()
+        if name.startswith(prefix) and value is not None
+    }
+
+
+def _build(kind: Any, stage: str, values: Mapping[str, Any], file: Path) -> Any:
+    hints = typing.get_type_hints(kind)
+    metadata = {field.name: field.metadata for field in dataclasses.fields(kind)}
+    checked = {}
+    for key, value in values.items():
+        least, most = metadata[key]["minimum"], metadata[key]["maximum"]
+        try:
+            checked[key] = _within(least, _checked(hints[key], value, file.parent), most)
+        except (TypeError, ValueError) as error:
+            bound = "" if least is None else f", {least} or more"
+            bound = bound if most is None else f" from {least} to {most}"
+            raise SettingsError(
+                f"{file}: [{stage}] {key} = {value!r} cannot be used",
+                hint=f"It must be {_describe(hints[key])}{bound}.",
+            ) from error
+    return kind(**checked)
+
+
+def _within(least: float | None, value: Any, most: float | None) -> Any:
+    if value is None:
+        return None
+    if (least is not None and not value >= least) or (most is not None and not value <= most):
+        raise ValueError
+    return value
+
+
+def _checked(hint: Any, value: Any, folder: Path) -> Any:
+    if typing.get_origin(hint) in (tuple, Mapping):
+        return _checked_many(hint, value, folder)
+    if _may_be_address(hint) and is_address(value):
+        return value
+    if hint is Path or _is_optional_path(hint):
+        return (folder / Path(value).expanduser()).absolute() if str(value) else None
+    if hint == OPTIONAL_NUMBER:
+        return None if value == "" else _checked(int, value, folder)
+    if _is_enum(hint):
+        return hint(value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise TypeError
+    return value
+
+
+def _checked_many(hint: Any, value: Any, folder: Path) -> Any:
+    item_hint = typing.get_args(hint)[-1]
+    if typing.get_origin(hint) is Mapping:
+        if not isinstance(value, Mapping):
+            raise TypeError
+        return {str(key): _checked(item_hint, item, folder) for key, item in value.items()}
+    if isinstance(value, str):
+        raise TypeError
+    return tuple(_checked(typing.get_args(hint)[0], item, folder) for item in value)
+
+
+def _is_enum(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Enum)
+
+
+def _is_optional_path(hint: Any) -> bool:
+    return typing.get_origin(hint) is types.UnionType and Path in typing.get_args(hint)
+
+
+def _may_be_address(hint: Any) -> bool:
+    return _is_optional_path(hint) and str in typing.get_args(hint)
+
+
+def _describe(hint: Any) -> str:
+    if hint == OPTIONAL_NUMBER:
+        return 'a whole number, or "" for none'
+    if _is_enum(hint):
+        return " or ".join(repr(member.value) for member in hint)
+    if typing.get_origin(hint) is tuple:
+        return 'a list of text, like ["one", "two"]'
+    if typing.get_origin(hint) is Mapping:
+        examples = {int: '"CT-0" = 254', float: "train = 0.7", str: 'a = "b"'}
+        return f"a table, like {{ {examples[typing.get_args(hint)[-1]]} }}"
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    names[date] = "a date, like 2020-03-01"
+    return names.get(hint, "a path")
