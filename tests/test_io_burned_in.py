@@ -233,3 +233,8 @@ def test_lung_is_where_tissue_is_on_all_four_sides_however_a_slice_lies_in_memor
     assert section == same_section == np.count_nonzero(within)
     np.testing.assert_array_equal(lung, within & (plane == -800))
     np.testing.assert_array_equal(turned, lung.T)
+
+
+@pytest.mark.parametrize("value", [201, 210, 248, 249, 3000])
+def test_a_slice_of_one_bright_value_is_looked_at(value):
+    assert look(np.full((64, 64), value, np.int16)) is Sight.SUSPICIOUS

@@ -103,8 +103,9 @@ def _drawn_values(slice_hu: NDArray[np.int16]) -> list[int]:
     if bright.size < DRAWN_PIXELS:
         return []
     counts = np.bincount(bright.astype(np.int64) - DRAWN_ABOVE_HU)
-    window = np.ones(2 * NEIGHBOURS_HU + 1)
-    around = (np.convolve(counts, window, mode="same") - counts) / (2 * NEIGHBOURS_HU)
+    below = np.cumsum(np.pad(counts, (NEIGHBOURS_HU + 1, NEIGHBOURS_HU)))
+    window = 2 * NEIGHBOURS_HU + 1
+    around = (below[window:] - below[:-window] - counts) / (window - 1)
     is_spike = (counts >= DRAWN_PIXELS) & (counts >= SPIKE_RATIO * around)
     spikes = np.flatnonzero(is_spike)
     most = spikes[np.argsort(counts[spikes], kind="stable")[::-1][:MOST_SPIKES]]
@@ -134,16 +135,31 @@ def _may_have_strokes(drawn: Marks, ground: Marks) -> bool:
 
 def _runs_between(drawn: Marks, ground: Marks) -> Marks:
     """The short runs along the rows that have ground at both ends, next but one to them."""
-    edges = np.diff(drawn.astype(np.int8), axis=1, prepend=0, append=0)
-    rows, starts = np.nonzero(edges == 1)
-    _, ends = np.nonzero(edges == -1)
+    columns = drawn.shape[1]
+    begins = drawn[:, 1:] & ~drawn[:, :-1]
     # Not the next pixel: the edge of a letter may be smoothed
-    before, behind = np.maximum(starts - 2, 0), np.minimum(ends + 1, drawn.shape[1] - 1)
-    is_stroke = (ends - starts <= WIDEST_STROKE) & ground[rows, before] & ground[rows, behind]
-    marks = np.zeros(edges.shape, np.int8)
-    marks[rows[is_stroke], starts[is_stroke]] = 1
-    marks[rows[is_stroke], ends[is_stroke]] = -1
-    return np.cumsum(marks, axis=1, dtype=np.int8)[:, :-1].astype(np.bool_)
+    begins[:, 0] &= ground[:, 0]
+    begins[:, 1:] &= ground[:, :-2]
+    rows, starts = _places(begins)
+    # Of the few that are left each is followed for as long as a stroke may be, and one pixel more
+    ahead = starts[:, np.newaxis] + 1 + np.arange(WIDEST_STROKE + 1)
+    is_on = drawn[rows[:, np.newaxis], np.minimum(ahead, columns - 1)] | (ahead >= columns)
+    lengths = is_on.argmin(axis=1)
+    behind = np.minimum(starts + lengths + 2, columns - 1)
+    lengths[~ground[rows, behind]] = 0
+    numbers, steps = np.nonzero(np.arange(WIDEST_STROKE) < lengths[:, np.newaxis])
+    marks = np.zeros(drawn.shape, np.bool_)
+    marks[rows[numbers], starts[numbers] + 1 + steps] = True
+    return marks
+
+
+def _places(marks: Marks) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of what is marked, in the order in which it lies in memory."""
+    if marks.flags.c_contiguous:
+        rows, columns = np.divmod(np.flatnonzero(marks), marks.shape[1])
+    else:
+        columns, rows = np.divmod(np.flatnonzero(marks.T), marks.shape[0])
+    return rows, columns
 
 
 def _pieces(around: Marks, drawn: Marks) -> list[Box]:
