@@ -11,16 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.core.errors import ItemError
-from pipelines.core.model import (
-    Category,
-    Decision,
-    Excluded,
-    Provenance,
-    Registry,
-    RegistryRow,
-    Thinned,
-)
+from pipelines.core.model import Category, Decision, Excluded
+from pipelines.core.published import Provenance, Registry, RegistryRow
 from pipelines.core.registry_settings import RegistrySettings
+from pipelines.core.volumes import Thinned
 from pipelines.io.tables import read_as_users_do
 from pipelines.io.workbook import Sheet, checked_names, write_workbook
 from pipelines.io.workspace import sha256_of

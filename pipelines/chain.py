@@ -13,8 +13,9 @@ from typing import Any
 
 from pipelines import anonymize, convert, export, thin
 from pipelines.core.identity import Exported
-from pipelines.core.model import STAGE_NAMES, Converted, Deidentified, Thinned
+from pipelines.core.model import STAGE_NAMES, Deidentified
 from pipelines.core.settings import Settings, export_settings
+from pipelines.core.volumes import Converted, Thinned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

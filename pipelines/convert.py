@@ -25,7 +25,6 @@ from pipelines.core.grids import (
     spacing_of,
 )
 from pipelines.core.model import (
-    Converted,
     Decision,
     Deidentified,
     Excluded,
@@ -37,6 +36,7 @@ from pipelines.core.model import (
     passed_on,
 )
 from pipelines.core.survey import Survey, counted, survey
+from pipelines.core.volumes import Converted
 from pipelines.io.acquisition import read_acquisition
 from pipelines.io.fusion import fuse
 from pipelines.io.headers import InstanceHeader, read_headers

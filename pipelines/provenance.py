@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pipelines.certificate import rules_told, work_told
 from pipelines.chain import SELECT
 from pipelines.core.anonymize_settings import AnonymizeSettings
-from pipelines.core.model import Deidentification, Flow, Loss, Provenance
+from pipelines.core.published import Deidentification, Flow, Loss, Provenance
 from pipelines.report import stage_reports
 from pipelines.select import DRAW, FlowStep
 from pipelines.standing import Standing, State

@@ -10,7 +10,8 @@ from pipelines.chain import BUILD_REGISTRY, THIN
 from pipelines.core.codec import digest, from_jsonable, to_jsonable
 from pipelines.core.errors import MosmedError, WorkspaceError
 from pipelines.core.identity import Candidate
-from pipelines.core.model import Failed, Provenance, Registry
+from pipelines.core.model import Failed
+from pipelines.core.published import Provenance, Registry
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.forgetting import forgotten
 from pipelines.io.ledger import Entry, Ledger, Outcome

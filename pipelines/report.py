@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.chain import STAGES, Stage
-from pipelines.core.model import Excluded, Failed, Registry
+from pipelines.core.model import Excluded, Failed
+from pipelines.core.published import Registry
 from pipelines.select import FlowStep
 from pipelines.standing import Standing, State, record_of
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from pipelines import convert, thin
 from pipelines.core.convert_settings import ConvertSettings, ThinSettings
 from pipelines.core.grids import affine_of_slices, as_stored
-from pipelines.core.model import Excluded, FolderItem, Thinned
+from pipelines.core.model import Excluded, FolderItem
 from pipelines.core.thinning import choose_slices
+from pipelines.core.volumes import Thinned
 
 find = convert.find
 

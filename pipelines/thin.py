@@ -26,20 +26,10 @@ from pipelines.core.grids import (
     spacing_of,
 )
 from pipelines.core.lesions import Lesions, judge, measure
-from pipelines.core.model import (
-    Converted,
-    Decision,
-    Excluded,
-    FolderItem,
-    Ocr,
-    Sex,
-    ThinBy,
-    Thinned,
-    Verify,
-    passed_on,
-)
+from pipelines.core.model import Decision, Excluded, FolderItem, Ocr, Sex, ThinBy, Verify, passed_on
 from pipelines.core.pictures import preview_of
 from pipelines.core.thinning import Kept, choose_slices
+from pipelines.core.volumes import Converted, Thinned
 from pipelines.io.burned_in import shows_text
 from pipelines.io.nifti import read_mask, read_volume, write_volume
 from pipelines.io.previews import write_preview

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.codec import canonical_json, digest, from_jsonable, to_jsonable
-from pipelines.core.model import Category, Decision, MaskAgreement, Reading, Sex, Thinned
+from pipelines.core.model import Category, Decision, MaskAgreement, Reading, Sex
+from pipelines.core.volumes import Thinned
 
 decisions = st.builds(Decision, rule=st.text(), value=st.text(), outcome=st.text())
 readings = st.builds(

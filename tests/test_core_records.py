@@ -7,15 +7,8 @@ import pytest
 
 from pipelines.core.codec import canonical_json, from_jsonable
 from pipelines.core.identity import Candidate, Pseudonyms
-from pipelines.core.model import (
-    Category,
-    Converted,
-    Decision,
-    PublicStudy,
-    Reading,
-    Sex,
-    passed_on,
-)
+from pipelines.core.model import Category, Decision, PublicStudy, Reading, Sex, passed_on
+from pipelines.core.volumes import Converted
 
 READINGS = (
     Reading(reader="R-0A0A0A", category=Category.CT_1),

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pipelines.build_registry import number
 from pipelines.core.errors import SettingsError
 from pipelines.core.leaks import leaks_in
-from pipelines.core.model import Category, Sex, Thinned
+from pipelines.core.model import Category, Sex
 from pipelines.core.registry_settings import RegistrySettings
+from pipelines.core.volumes import Thinned
 from pipelines.publication.facts import facts_of, rule_of, shares
 from pipelines.publication.licences import LICENCES, Term, licence_file, licence_of
 from pipelines.publication.readme import Described, render

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from pipelines.build_registry import number
 from pipelines.core.anonymity import HIDDEN
 from pipelines.core.errors import SettingsError
-from pipelines.core.model import Acquisition, Category, Sex
+from pipelines.core.model import Category, Sex
 from pipelines.core.registry_settings import STUDY_COLUMNS, RegistrySettings
+from pipelines.core.volumes import Acquisition
 from pipelines.publication.columns import COLUMNS
 from pipelines.publication.study_table import (
     columns_of,

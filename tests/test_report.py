@@ -11,18 +11,10 @@ from hypothesis import strategies as st
 from pipelines.build_registry import build
 from pipelines.core.faults import FAULTS
 from pipelines.core.leaks import leaks_in
-from pipelines.core.model import (
-    Category,
-    Deidentification,
-    Flow,
-    Loss,
-    MaskAgreement,
-    Provenance,
-    Reading,
-    Sex,
-    Thinned,
-)
+from pipelines.core.model import Category, MaskAgreement, Reading, Sex
+from pipelines.core.published import Deidentification, Flow, Loss, Provenance
 from pipelines.core.registry_settings import RegistrySettings
+from pipelines.core.volumes import Thinned
 from pipelines.publication.facts import facts_of
 from pipelines.publication.report import number_in, render
 from pipelines.publication.report.charts import Chart, bars, binned, columns, nice_top

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from pipelines import build_registry
 from pipelines.build_registry import build, number
 from pipelines.core.errors import ItemError, SettingsError
-from pipelines.core.model import Category, Sex, Thinned
+from pipelines.core.model import Category, Sex
 from pipelines.core.registry_settings import RegistrySettings
+from pipelines.core.volumes import Thinned
 from pipelines.publication.licences import LICENCES
 
 

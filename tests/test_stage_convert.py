@@ -15,7 +15,8 @@ from pipelines import convert
 from pipelines.core.convert_settings import ConvertSettings
 from pipelines.core.errors import ItemError
 from pipelines.core.grids import affine_of_slices
-from pipelines.core.model import Category, Converted, Deidentified, Excluded, ReaderMask, Sex
+from pipelines.core.model import Category, Deidentified, Excluded, ReaderMask, Sex
+from pipelines.core.volumes import Converted
 from pipelines.io.nifti import read_mask, read_volume
 from pipelines.io.packing import open_packed
 from pipelines.phantom.instances import write_series

@@ -17,8 +17,9 @@ from pipelines import convert, thin
 from pipelines.core.convert_settings import ConvertSettings, ThinSettings
 from pipelines.core.errors import ItemError, SettingsError
 from pipelines.core.grids import Mask, Volume, affine_of_slices
-from pipelines.core.model import Converted, Decision, Excluded, Sex, ThinBy
+from pipelines.core.model import Decision, Excluded, Sex, ThinBy
 from pipelines.core.thinning import choose_slices
+from pipelines.core.volumes import Converted
 from pipelines.io.headers import read_header
 from pipelines.io.nifti import read_mask, read_volume, write_mask, write_volume
 from pipelines.io.sidecar import write_sidecar

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipelines.core.errors import DicomError
 from pipelines.core.fields import Fields
-from pipelines.core.model import Acquisition
+from pipelines.core.volumes import Acquisition
 from pipelines.io.headers import read_fields
 from pipelines.io.sidecar import Sidecar
 

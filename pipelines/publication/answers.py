@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from pipelines.core.model import Provenance
+from pipelines.core.published import Provenance
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.imprint import Imprint
 from pipelines.publication.licences import licence_of

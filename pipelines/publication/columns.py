@@ -8,7 +8,8 @@ from importlib.resources import files
 from math import prod
 
 from pipelines.core.anonymity import Quasi
-from pipelines.core.model import RegistryRow, Thinned
+from pipelines.core.published import RegistryRow
+from pipelines.core.volumes import Thinned
 
 Cell = str | int | float | None
 

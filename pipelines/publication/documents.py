@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipelines.core.model import Provenance
+from pipelines.core.published import Provenance
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.io.pdf import Document, pdf_bytes
 from pipelines.publication.answers import responsible_of

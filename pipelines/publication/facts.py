@@ -7,7 +7,8 @@ from math import gcd
 from statistics import median
 from typing import TypeVar
 
-from pipelines.core.model import Category, Sex, Thinned
+from pipelines.core.model import Category, Sex
+from pipelines.core.volumes import Thinned
 
 Value = TypeVar("Value", float, tuple[int, int])
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
-from pipelines.core.model import Category, Provenance
+from pipelines.core.model import Category
+from pipelines.core.published import Provenance
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.columns import Listed
 from pipelines.publication.facts import Facts, Rule, Spread

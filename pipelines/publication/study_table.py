@@ -9,9 +9,10 @@ from difflib import get_close_matches
 from pipelines.core.anonymity import HIDDEN, ORDER, Quasi, age_band, hide_small_cells
 from pipelines.core.dose import effective_dose_msv
 from pipelines.core.errors import SettingsError
-from pipelines.core.model import Acquisition, RegistryRow, Thinned
+from pipelines.core.published import RegistryRow
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.core.splits import patients_in_several, split_by_patient
+from pipelines.core.volumes import Acquisition, Thinned
 from pipelines.publication.columns import COLUMNS, Cell, Column, Listed
 
 TABLE_NAME, DICTIONARY_NAME = "studies.csv", "data_dictionary.csv"

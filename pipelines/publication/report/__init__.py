@@ -17,7 +17,8 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from pipelines.core.anonymity import HIDDEN
 from pipelines.core.faults import FAULTS, Fault
-from pipelines.core.model import Category, Loss
+from pipelines.core.model import Category
+from pipelines.core.published import Loss
 from pipelines.publication.imprint import imprint_of
 from pipelines.publication.licences import licence_of
 from pipelines.publication.report.contents import Contents, Study, distinct

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pipelines.core.anonymity import HIDDEN
-from pipelines.core.model import Category, MaskAgreement, Provenance, Reading
+from pipelines.core.model import Category, MaskAgreement, Reading
+from pipelines.core.published import Provenance
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.columns import Listed
 from pipelines.publication.facts import Facts, facts_of

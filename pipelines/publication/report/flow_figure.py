@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from pipelines.core.model import STAGE_NAMES, Flow, Loss
+from pipelines.core.model import STAGE_NAMES
+from pipelines.core.published import Flow, Loss
 from pipelines.publication.report.svg import BOLD_CHARACTER, element, figure, joined, lines_of, text
 
 PERSONAL_RULES = ("age", "pregnancy", "spo2")
