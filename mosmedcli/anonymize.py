@@ -6,14 +6,27 @@ import click
 
 from mosmedcli.options import Session, session_options
 from mosmedcli.running import folder_arguments, run_either
+from pipelines.core.errors import SettingsError
 
 
 @click.command()
 @folder_arguments
 @click.option("--key", "anonymize__key", type=click.Path(path_type=Path), help="The key file.")
+@click.option(
+    "--canary",
+    "canaries",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only try the rules on N invented identities, as `mosmed canary` does.",
+)
 @session_options
 def anonymize(
-    session: Session, in_folder: Path | None, out_folder: Path | None, *, overwrite: bool
+    session: Session,
+    in_folder: Path | None,
+    out_folder: Path | None,
+    *,
+    overwrite: bool,
+    canaries: int | None,
 ) -> None:
     """Take the identity out of the chosen series.
 
@@ -26,6 +39,15 @@ def anonymize(
       mosmed anonymize -w lungs
       mosmed anonymize /data/dicom /data/anonymous --key ~/mosmed.key
     """
+    if canaries is not None:
+        from mosmedcli.privacy import release_canaries
+
+        if in_folder is not None:
+            raise SettingsError(
+                "--canary tries the rules of a workspace on what it has exported",
+                hint="Leave out IN and OUT, and name the workspace with -w.",
+            )
+        release_canaries(session, canaries)
     if in_folder is not None:
         session = _with_key(session)
     run_either(session, "anonymize", (in_folder, out_folder), overwrite=overwrite)

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -86,11 +86,16 @@ def canary(session: Session, studies: int) -> None:
     Example:
       mosmed canary -w lungs --studies 30
     """
+    release_canaries(session, studies)
+
+
+def release_canaries(session: Session, identities: int) -> NoReturn:
+    """Plant so many identities, show what became of them, and exit."""
     from pipelines.canary import release
     from pipelines.core.codec import to_jsonable
 
     with session.run() as run:
-        report = release(run, studies)
+        report = release(run, identities)
     if session.as_json:
         _json({**to_jsonable(report), "exit_status": report.exit_status})
         sys.exit(report.exit_status)

@@ -20,13 +20,14 @@ from pipelines.core.codec import to_jsonable
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Exported
 from pipelines.core.model import Excluded, Failed, FolderItem
-from pipelines.io.planting import PLACES, Kind, echo, encoded, make_capture, planted
+from pipelines.io.planting import PLACES, Kind, echo, echo_privately, encoded, make_capture, planted
 from pipelines.run import Run
 from pipelines.runner import Task, attempt
 
 FILE_NAME, FOLDER_NAME = "name of the file", "name of the folder"
-ECHO, CAPTURE, BEHIND = (
+ECHO, PRIVATE_ECHO, CAPTURE, BEHIND = (
     "name in a kept attribute (ConvolutionKernel)",
+    "patient's number in private numbers known as safe",
     "pixels of a capture",
     "bytes behind the last element",
 )
@@ -35,6 +36,7 @@ SCORED: dict[str, Kind] = {
     FILE_NAME: Kind.NUMBER,
     FOLDER_NAME: Kind.NUMBER,
     ECHO: Kind.NAME,
+    PRIVATE_ECHO: Kind.NUMBER,
     CAPTURE: Kind.NUMBER,
     BEHIND: Kind.NUMBER,
 }
@@ -141,11 +143,14 @@ def _copies(source: Path, folder: Path, number: int) -> Iterator[_Copy]:
     folder.mkdir(parents=True)
     everywhere = {place: values[place] for place in (*PLACES, FILE_NAME, FOLDER_NAME)}
     path = folder / f"{values[FILE_NAME]}.dcm"
-    for place in (None, ECHO, CAPTURE, BEHIND):
+    for place in (None, ECHO, PRIVATE_ECHO, CAPTURE, BEHIND):
         dataset = planted(source, values, charset=charset, name=name)
         if place == ECHO:
             dataset.PatientName = values[ECHO]
             echo(dataset)
+        elif place == PRIVATE_ECHO:
+            dataset.PatientID = values[PRIVATE_ECHO]
+            echo_privately(dataset)
         elif place == CAPTURE:
             make_capture(dataset, values[CAPTURE])
         behind = values[BEHIND].encode() if place == BEHIND else b""

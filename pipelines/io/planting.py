@@ -15,6 +15,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from pipelines.core.deid import TEXT_VRS
+from pipelines.core.retained import CLEANED, safe_private
 from pipelines.io.dicom import faults_of
 
 SECONDARY_CAPTURE = UID("1.2.840.10008.5.1.4.1.1.7")
@@ -64,6 +65,10 @@ TOP_LEVEL = {
 """Attributes of the data set itself, by keyword."""
 
 
+NUMBERED = {"ContrastBolusAgent": Kind.NUMBER, "AcquisitionProtocolDescription": Kind.DATE}
+"""Descriptions in which a number or a date stands among the words."""
+
+
 def _request(dataset: Dataset) -> Dataset:
     return _item(dataset, "RequestAttributesSequence")
 
@@ -92,6 +97,23 @@ def _private_nested(dataset: Dataset, text: str) -> None:
     item.PatientComments = text
     block = dataset.private_block(0x0029, "MOSMED CANARY", create=True)
     block.add_new(0x02, "SQ", Sequence([item]))
+
+
+def _safe_private(dataset: Dataset, text: str, vr: str = "LO") -> None:
+    """Let a text, or a number, stand in the private decimals of PS3.15 Table E.3.10-1."""
+    for one in safe_private().values():
+        if one.vr == "DS":
+            block = dataset.private_block(one.group, one.creator, create=True)
+            block.add_new(one.element, vr, text)
+
+
+def _beside_safe_private(dataset: Dataset, text: str) -> None:
+    for group, creator in {(one.group, one.creator) for one in safe_private().values()}:
+        dataset.private_block(group, creator, create=True).add_new(0xF0, "LO", text)
+
+
+def _among_words(keyword: str) -> Callable[[Dataset, str], None]:
+    return lambda dataset, text: setattr(dataset, keyword, f"CT {text}")
 
 
 def _referenced(dataset: Dataset, uid: str) -> None:
@@ -139,6 +161,16 @@ ELSEWHERE: Mapping[str, tuple[Kind, Callable[[Dataset, str], None]]] = {
         Kind.TEXT,
         lambda dataset, text: _private(_anatomy(dataset), text),
     ),
+    "text in private numbers known as safe": (Kind.TEXT, _safe_private),
+    "beside private numbers known as safe": (Kind.TEXT, _beside_safe_private),
+    **{
+        f"among the words of {keyword}": (Kind.TEXT, _among_words(keyword))
+        for keyword in sorted(CLEANED - TOP_LEVEL.keys() - NUMBERED.keys())
+    },
+    **{
+        f"{kind} among the words of {keyword}": (kind, _among_words(keyword))
+        for keyword, kind in NUMBERED.items()
+    },
     "overlay (6000,3000)": (Kind.NUMBER, _bytes_at(0x60003000)),
     "overlay comment (6000,4000)": (
         Kind.TEXT,
@@ -177,6 +209,11 @@ def planted(source: Path, values: Mapping[str, str], *, charset: str, name: str)
 def echo(dataset: Dataset) -> None:
     """Let the patient's name stand where CT science wants another text to be kept."""
     dataset.ConvolutionKernel = str(dataset.PatientName)[:16]
+
+
+def echo_privately(dataset: Dataset) -> None:
+    """Let the patient's number stand in private numbers that are known as safe."""
+    _safe_private(dataset, str(dataset.PatientID), "DS")
 
 
 def make_capture(dataset: Dataset, text: str) -> None:
