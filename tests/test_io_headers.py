@@ -8,8 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.errors import DicomError
+from pipelines.io import quick_header as quick_module
 from pipelines.io.headers import header_of, read_header, read_odd_header
 from pipelines.io.quick_header import read_quick_header
+from pipelines.io.quick_walk import QuickMemory
 from tests.test_io_pixels import write_slice
 
 SHARED_FILES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -110,6 +112,26 @@ def test_a_sequence_of_undefined_length_is_walked_by_the_quick_reader(tmp_path):
     dataset.save_as(path)
 
     assert agree(path)
+
+
+@SHARED_FILES
+@given(data=st.data())
+def test_what_was_read_before_changes_no_header(tmp_path, shared_data, data):
+    known = sorted((shared_data / "chest_ge_16").rglob("*.dcm"))
+    for path in data.draw(st.permutations(known)):
+        read_header(path)
+    content = bytearray(known[0].read_bytes()[: 1 << 13])
+    for _ in range(data.draw(st.integers(0, 2))):
+        content[data.draw(st.integers(128, 3000))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "known.dcm"
+    path.write_bytes(content)
+    learnt = quick_header(path)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("EXPLICIT", "IMPLICIT"):
+            patch.setattr(quick_module, name, QuickMemory())
+        unlearnt = quick_header(path)
+
+    assert learnt == unlearnt
 
 
 def test_slices_of_a_series_share_what_was_checked_but_not_their_own_values(tmp_path, shared_data):

@@ -25,8 +25,9 @@ from pipelines.io.attributes import (
     header_of,
     text_of,
 )
-from pipelines.io.quick_header import TAGS, OddHeaderError
 from pipelines.io.quick_header import texts_of as values_of
+from pipelines.io.quick_tags import TAGS
+from pipelines.io.quick_walk import OddHeaderError
 from pipelines.io.walker import Walked
 
 STUDY_KEYS = (

@@ -15,13 +15,9 @@ from pipelines.core.errors import DicomError
 from pipelines.core.fields import Fields
 from pipelines.core.geometry import SlicePlane
 from pipelines.core.slices import KEYWORDS, SliceClaim, claims_in, position_of
-from pipelines.io.quick_header import (
-    TAGS,
-    OddHeaderError,
-    QuickHeader,
-    read_quick_header,
-    texts_of,
-)
+from pipelines.io.quick_header import QuickHeader, read_quick_header, texts_of
+from pipelines.io.quick_tags import TAGS
+from pipelines.io.quick_walk import OddHeaderError
 
 OWN_VALUES = {
     "SOPInstanceUID": b"0",

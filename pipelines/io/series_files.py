@@ -24,7 +24,8 @@ from pipelines.io.dicom import (
     has_magic,
 )
 from pipelines.io.headers import InstanceHeader, header_of
-from pipelines.io.quick_header import OddHeaderError, QuickHeader, read_quick_header
+from pipelines.io.quick_header import QuickHeader, read_quick_header
+from pipelines.io.quick_walk import OddHeaderError
 
 OTHER_FILES = "other-files"
 UNREADABLE_FILES = "unreadable-files"
