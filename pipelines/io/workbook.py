@@ -27,7 +27,7 @@ Cell = str | int | float | bool | date | None
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The first moment a zip member can bear (APPNOTE 4.4.6): it says nothing."""
 
-FONT_NAME, FONT_SIZE, ROW_HEIGHT = "Calibri", 12, 16
+FONT, BOLD, ROW_HEIGHT = Font(name="Calibri", size=12), Font(name="Calibri", size=12, bold=True), 16
 MAXIMUM_NAME = 31
 MAXIMUM_TEXT = 32_767
 MAXIMUM_DIGITS = 15
@@ -130,7 +130,7 @@ def _fill(worksheet: Worksheet, sheet: Sheet) -> None:
 def _put(cell: SheetCell | MergedCell, value: str | int | float | bool | date) -> None:
     value = _storable(value)
     cell.value = value
-    cell.font = Font(name=FONT_NAME, size=FONT_SIZE)
+    cell.font = FONT
     if isinstance(value, str):
         cell.data_type = "s"  # openpyxl would make a formula of "=1" and an error of "#N/A"
         cell.quotePrefix = value.startswith(FORMULA_STARTS)
@@ -175,7 +175,7 @@ def _widths(sheet: Sheet) -> list[float]:
 def _make_handy(worksheet: Worksheet, columns: int) -> None:
     for column in range(1, columns + 1):
         cell = worksheet.cell(1, column)
-        cell.font = Font(name=FONT_NAME, size=FONT_SIZE, bold=True)
+        cell.font = BOLD
         cell.alignment = Alignment(vertical="top", wrap_text=True)
     worksheet.freeze_panes = "A2"
     worksheet.auto_filter.ref = f"A1:{get_column_letter(columns)}{worksheet.max_row}"
