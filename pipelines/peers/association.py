@@ -29,11 +29,17 @@ QUERY_CONTEXTS = (build_context(VERIFICATION), build_context(FIND))
 PENDING = frozenset({0xFF00, 0xFF01})
 CANCELLED = 0xFE00
 PAUSE_SECONDS = 0.0005
+REACTOR_PAUSE_SECONDS = 0.0003
+"""pynetdicom's reactor looks for bytes and answers so often; at its own 1 ms a C-GET waits for it
+a sixth of the time. While the PACS is silent it takes a tenth of a core instead of a sixteenth."""
 Handlers = list[tuple[Any, ...]]
 
 _config.LOG_RESPONSE_IDENTIFIERS = False
 _config.LOG_REQUEST_IDENTIFIERS = False
-logging.getLogger("pynetdicom").propagate = False
+_config.LOG_HANDLER_LEVEL = "none"
+LOG = logging.getLogger("pynetdicom")
+LOG.propagate = False
+LOG.setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +110,11 @@ def associated(
 
 
 def send_at_once(event: evt.Event) -> None:
-    """Switch Nagle's algorithm off: with it, each answer waits 40 ms for the one before."""
+    """Switch Nagle's algorithm off: with it, each answer waits 40 ms for the one before.
+
+    And let the reactor pause for less than it does by itself.
+    """
+    event.assoc.dul._run_loop_delay = REACTOR_PAUSE_SECONDS
     transport = event.assoc.dul.socket
     if transport is not None and transport.socket is not None:
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

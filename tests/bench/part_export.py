@@ -18,7 +18,7 @@ from tests.bench.venv import ROOT
 from tests.pacs import Pacs, orthanc
 
 TITLE = "export"
-STUDIES, SLICES = 4, 60
+STUDIES, SLICES = 4, 200
 EVERY = 10
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 FETCH = Path(__file__).parent / "peers" / "mosmed_fetch.py"
