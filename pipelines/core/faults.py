@@ -37,6 +37,10 @@ FAULTS: dict[str, Fault] = {
         "the study grew or shrank in the PACS while it was fetched",
         "Run `mosmed export` again once the scanner has sent all of it.",
     ),
+    "NOT_ONLINE": Fault(
+        "the PACS says that the study lies on slow media, or cannot be had",
+        "Have its owner bring the study back online; then run `mosmed export` again.",
+    ),
     "REFUSED_BY_ARCHIVE": Fault(
         "the PACS refuses to send the study",
         "Ask its owner: the study may be blocked, offline, or of a kind it does not send.",

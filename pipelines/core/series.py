@@ -15,11 +15,14 @@ CT_SOP_CLASSES = frozenset({CT_IMAGE, ENHANCED_CT})
 SR_STORAGE = "1.2.840.10008.5.1.4.1.1.88."
 """The beginning of the classes of all structured reports."""
 DOSE_REPORT = "1.2.840.10008.5.1.4.1.1.88.67"
+KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
+"""Key Object Selection Document Storage: some of them are rejection notes."""
 OTHER_SOP_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.2.2": "a converted copy (Legacy Converted Enhanced CT)",
     "1.2.840.10008.5.1.4.1.1.7": "a secondary capture",
     "1.2.840.10008.5.1.4.1.1.66.4": "a segmentation",
     DOSE_REPORT: "a dose report",
+    KEY_OBJECTS: "a key object document",
     "1.2.840.10008.5.1.4.1.1.88": "a structured report",
     "1.2.840.10008.5.1.4.1.1.11": "a presentation state",
     "1.2.840.10008.5.1.4.1.1.104": "a document",

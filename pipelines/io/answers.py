@@ -30,6 +30,8 @@ from pipelines.io.quick_tags import TAGS
 from pipelines.io.quick_walk import OddHeaderError
 from pipelines.io.walker import Walked
 
+AVAILABILITY = "InstanceAvailability"
+"""How soon an archive can send an object (PS3.3 C.4.23.1.1)."""
 STUDY_KEYS = (
     "StudyInstanceUID",
     "AccessionNumber",
@@ -37,6 +39,7 @@ STUDY_KEYS = (
     "StudyDate",
     "ModalitiesInStudy",
     "NumberOfStudyRelatedInstances",
+    AVAILABILITY,
 )
 SERIES_KEYS = (
     "SeriesInstanceUID",
@@ -44,8 +47,9 @@ SERIES_KEYS = (
     "SeriesNumber",
     "SeriesDescription",
     "NumberOfSeriesRelatedInstances",
+    AVAILABILITY,
 )
-IMAGE_KEYS = ("SOPInstanceUID", "SOPClassUID", "InstanceNumber")
+IMAGE_KEYS = ("SOPInstanceUID", "SOPClassUID", "InstanceNumber", AVAILABILITY)
 DETAIL_KEYS = (
     "ImageType",
     "ConvolutionKernel",
@@ -124,6 +128,11 @@ def texts_of(answer: Answer, keywords: Sequence[str]) -> list[str]:
         text.partition("=")[0] if keyword in NAMES else text
         for keyword, text in zip(keywords, texts, strict=True)
     ]
+
+
+def availability_of(answer: Answer) -> str:
+    """Its InstanceAvailability; empty where the archive does not answer it."""
+    return texts_of(answer, [AVAILABILITY])[0].upper()
 
 
 def claim_of(answer: Answer, name: str) -> SliceClaim | None:

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydicom import Dataset
 
 from pipelines.core.dose import DoseReport, examination_dose
 from pipelines.core.errors import DicomError
 from pipelines.core.model import Decision
+from pipelines.io.content_items import code_of, concept_of, items_of
 from pipelines.io.dicom import faults_of, read_dataset
 
 DOSE_REPORT = "113701"
@@ -62,15 +62,15 @@ def read_dose_report(path: Path) -> DoseReport | None:
         raise DicomError("UNREADABLE_DICOM", "larger than any structured report")
     dataset = read_dataset(path, pixels=False, name="a structured report")
     with faults_of("a structured report"):
-        if _concept(dataset) != DOSE_REPORT:
+        if concept_of(dataset) != DOSE_REPORT:
             return None
         nodes = list(_tree(dataset))
         totals = [
             _mgy_cm(node)
             for node, within in nodes
-            if _concept(node) == DLP_TOTAL and ACCUMULATED in within
+            if concept_of(node) == DLP_TOTAL and ACCUMULATED in within
         ]
-        acquisitions = [node for node, _ in nodes if _concept(node) == ACQUISITION]
+        acquisitions = [node for node, _ in nodes if concept_of(node) == ACQUISITION]
         events = [event for node in acquisitions if (event := _event(node)) is not None]
     return DoseReport(
         total_mgy_cm=totals[0] if len(set(totals)) == 1 else None, events_mgy_cm=tuple(events)
@@ -83,8 +83,8 @@ def _tree(root: Dataset) -> Iterator[tuple[Dataset, frozenset[str]]]:
     items = 0
     while waiting:
         parent, within, depth = waiting.pop()
-        inside = within | {_concept(parent)}
-        for node in reversed(_children(parent)):
+        inside = within | {concept_of(parent)}
+        for node in reversed(items_of(parent, "ContentSequence")):
             items += 1
             if items > ITEMS_LIMIT or depth > DEPTH_LIMIT:
                 raise DicomError("UNREADABLE_DICOM", "deeper or longer than any structured report")
@@ -95,24 +95,26 @@ def _tree(root: Dataset) -> Iterator[tuple[Dataset, frozenset[str]]]:
 def _event(acquisition: Dataset) -> tuple[str, float | None] | None:
     """UID and dose of one acquisition; None for a localizer that states none."""
     nodes = list(_tree(acquisition))
-    doses = {_mgy_cm(node) for node, within in nodes if _concept(node) == DLP and CT_DOSE in within}
-    uids = [str(node.get("UID", "")) for node, _ in nodes if _concept(node) == EVENT_UID]
-    kinds = {_code(node, "ConceptCodeSequence") for node, _ in nodes if _is_kind(node)}
+    doses = {
+        _mgy_cm(node) for node, within in nodes if concept_of(node) == DLP and CT_DOSE in within
+    }
+    uids = [str(node.get("UID", "")) for node, _ in nodes if concept_of(node) == EVENT_UID]
+    kinds = {code_of(node, "ConceptCodeSequence") for node, _ in nodes if _is_kind(node)}
     if not doses and kinds == {CONSTANT_ANGLE}:
         return None
     return (uids[0] if len(uids) == 1 else ""), (doses.pop() if len(doses) == 1 else None)
 
 
 def _is_kind(node: Dataset) -> bool:
-    return _concept(node) == ACQUISITION_TYPE
+    return concept_of(node) == ACQUISITION_TYPE
 
 
 def _mgy_cm(node: Dataset) -> float | None:
     """The number of a NUM item in mGy.cm; None for what is no such number."""
-    measured = _items(node, "MeasuredValueSequence")
+    measured = items_of(node, "MeasuredValueSequence")
     if len(measured) != 1:
         return None
-    unit = _code(measured[0], "MeasurementUnitsCodeSequence", scheme="UCUM").casefold()
+    unit = code_of(measured[0], "MeasurementUnitsCodeSequence", scheme="UCUM").casefold()
     factor = MGY_CM_OF_UNIT.get(unit)
     try:
         value = float(measured[0].get("NumericValue", math.nan))
@@ -120,24 +122,3 @@ def _mgy_cm(node: Dataset) -> float | None:
         return None
     is_dose = factor is not None and math.isfinite(value) and value >= 0
     return round(value * factor, 6) if is_dose and factor is not None else None
-
-
-def _concept(node: Dataset) -> str:
-    return _code(node, "ConceptNameCodeSequence")
-
-
-def _code(node: Dataset, keyword: str, *, scheme: str = "DCM") -> str:
-    """The value of a code of this scheme; empty for another scheme or none."""
-    codes = _items(node, keyword)
-    if len(codes) != 1 or str(codes[0].get("CodingSchemeDesignator", "")).strip() != scheme:
-        return ""
-    return str(codes[0].get("CodeValue", "")).strip()
-
-
-def _children(node: Dataset) -> list[Dataset]:
-    return _items(node, "ContentSequence")
-
-
-def _items(node: Dataset, keyword: str) -> list[Dataset]:
-    value: Any = node.get(keyword)
-    return list(value) if value else []

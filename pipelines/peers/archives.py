@@ -85,6 +85,10 @@ class Archive(Protocol):
         """The file of an object that was received; None where it has none of its own."""
         ...
 
+    def content(self, instance: ArchivedInstance) -> bytes:
+        """The bytes of an object that was received."""
+        ...
+
     def fetch(self, instance: ArchivedInstance, to: Path) -> None:
         """Lay an object that was received byte for byte in a new file."""
         ...
@@ -157,6 +161,11 @@ class FolderArchive:
             while block := stream.read(BLOCK_BYTES):
                 sha256.update(block)
         return sha256.hexdigest()
+
+    def content(self, instance: ArchivedInstance) -> bytes:
+        """An object's bytes; raises as `fetch` does."""
+        with self._opened(instance) as stream:
+            return stream.read()
 
     def here(self, instance: ArchivedInstance) -> Path | None:
         """The file of an object; None for one in a zip."""

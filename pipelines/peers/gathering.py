@@ -10,6 +10,7 @@ from pipelines.io.slice_table import SliceRow
 from pipelines.peers.archives import Archive
 from pipelines.peers.early import EarlyThinning, bring_needed, thin_early
 from pipelines.peers.masks import find_masks
+from pipelines.peers.retired import retired_in, without_retired
 from pipelines.peers.studies import (
     Decisions,
     Study,
@@ -47,12 +48,15 @@ def gather(candidate: Candidate, settings: ExportSettings, archive: Archive) -> 
     early = thinning_of(candidate, settings)
     found, notes = find_study(candidate, archive)
     study, collapsed = without_duplicates(found, archive)
-    complete = completeness(len(study), candidate.expected_instances)
+    retired = retired_in(study, archive)
+    names = {one.header.sop_instance_uid for one in study}
+    complete = completeness(len(names | retired.reasons.keys()), candidate.expected_instances)
+    study, rejected, lost = without_retired(study, retired)
     bring = archive.receive if early is None else partial(bring_needed, archive, early)
     study, choice = look_and_choose(study, archive, settings, bring)
-    decisions = (*notes, *collapsed, *complete, *choice.decisions)
+    decisions = (*notes, *collapsed, *complete, *rejected, *choice.decisions)
     if choice.series is None:
-        return Gathered(reason=choice.reason, decisions=decisions)
+        return Gathered(reason="; ".join([choice.reason, *lost]), decisions=decisions)
     slices, others = split(study, choice.series)
     refuse_truncated(slices)
     others = _bring_others(others, archive, settings)

@@ -10,10 +10,14 @@ from dataclasses import dataclass, field, replace
 
 from pipelines.core.errors import ItemError
 from pipelines.core.series import AnsweredHeader
-from pipelines.io.answers import IMAGE_KEYS, Answer
+from pipelines.io.answers import IMAGE_KEYS, Answer, availability_of
 from pipelines.io.attributes import canonical_accession
 from pipelines.peers.archives import ArchivedInstance
 from pipelines.peers.node import Node, Refused
+
+ONLINE = "ONLINE"
+UNREACHABLE = frozenset({"OFFLINE", "UNAVAILABLE"})
+"""What nobody can have until somebody brings it back (PS3.3 C.4.23.1.1)."""
 
 ASKS_BEFORE_REFUSED = 2
 """How often a query for objects must be refused before less is asked for."""
@@ -24,7 +28,7 @@ class Listing:
     """The objects of a study, and what was answered of each by its SOPInstanceUID.
 
     `counts` is what the PACS counts in each series, None where it does not; `unlisted` are the
-    series whose objects it does not name.
+    series whose objects it does not name. `away` says of what lies elsewhere how it can be had.
     """
 
     study: Answer
@@ -32,6 +36,7 @@ class Listing:
     objects: tuple[ArchivedInstance, ...]
     answers: Mapping[str, Answer] = field(repr=False)
     unlisted: frozenset[str] = frozenset()
+    away: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def sizes(self) -> Counter[str]:
@@ -44,16 +49,18 @@ class Listing:
         sizes = self.sizes
         return {uid: sizes[uid] if n is None else n for uid, n in self.counts.items()}
 
-    def lack(self) -> str:
-        """What the lists have less than is counted; empty where they have all of it."""
+    def lack(self, hidden: int = 0) -> str:
+        """What the lists have less than is counted; empty where they have all but the `hidden`."""
         sizes = self.sizes
-        for uid, count in self.counts.items():
-            if count is not None and sizes[uid] < count:
-                return f"it lists {sizes[uid]} of {count} objects of a series"
-        counted = self.study.objects
-        if counted is not None and len(self.objects) < counted:
-            return f"it lists {len(self.objects)} of {counted} objects"
-        return ""
+        short = {
+            f"it lists {sizes[uid]} of {count} objects of a series": count - sizes[uid]
+            for uid, count in self.counts.items()
+            if count is not None and sizes[uid] < count
+        }
+        counted = self.study.objects or 0
+        if len(self.objects) + hidden < counted:
+            short[f"it lists {len(self.objects)} of {counted} objects"] = counted
+        return next(iter(short), "") if sum(short.values()) > hidden else ""
 
 
 def list_study(
@@ -72,7 +79,8 @@ def list_study(
     answers: dict[str, Answer] = {}
     unlisted = set()
     counts = {}
-    for series in each_once(node.find_series(uid), "series_instance_uid"):
+    every_series = each_once(node.find_series(uid), "series_instance_uid")
+    for series in every_series:
         series_instance_uid = series.header.series_instance_uid or ""
         counts[series_instance_uid] = series.objects
         found = _objects(node, uid, series, wanted)
@@ -83,9 +91,31 @@ def list_study(
         objects += [_listed(study.header, series.header, answer.header) for answer in found]
         answers |= {answer.header.sop_instance_uid or "": answer for answer in found}
     return Listing(
-        study=study, counts=counts, objects=tuple(objects), answers=answers,
+        study=study,
+        counts=counts,
+        objects=tuple(objects),
+        answers=answers,
         unlisted=frozenset(unlisted),
-    )  # fmt: skip
+        away=_away(objects, answers, every_series, study),
+    )
+
+
+def _away(
+    objects: Iterable[ArchivedInstance],
+    answers: Mapping[str, Answer],
+    every_series: Iterable[Answer],
+    study: Answer,
+) -> dict[str, str]:
+    """The availability of what is not online: the object's own, or its series', or the study's."""
+    of_series = {one.header.series_instance_uid: availability_of(one) for one in every_series}
+    away = {}
+    for one in objects:
+        name = one.header.sop_instance_uid or ""
+        own = availability_of(answers[name]) if name in answers else ""
+        said = own or of_series[one.header.series_instance_uid] or availability_of(study)
+        if said not in {"", ONLINE}:
+            away[name] = said
+    return away
 
 
 def count_study(node: Node, listing: Listing) -> dict[str, int]:

@@ -20,9 +20,10 @@ from pipelines.peers.archives import ArchivedInstance
 from pipelines.peers.asking import requests_for
 from pipelines.peers.claims import claim_answered, claim_in
 from pipelines.peers.inbox import Inbox
-from pipelines.peers.listing import Listing, count_study, list_study, series_uid
+from pipelines.peers.listing import UNREACHABLE, Listing, count_study, list_study, series_uid
 from pipelines.peers.node import Node, Passing
 from pipelines.peers.policy import Policy
+from pipelines.peers.retired import retired_in
 
 WILD = set("*?\\")
 """What a query would take as a pattern, or as a list (PS3.4 C.2.2.2)."""
@@ -56,25 +57,32 @@ class RemoteArchive:
         if not study_instance_uid and WILD & set(accession_number or "*"):
             return ()
         keys = (accession_number, study_instance_uid)
-        self._listing = self.policy.tried(lambda: self._listed(keys), self.node.echo)
-        if self._listing is None:
+        return self.policy.tried(lambda: self._listed(keys), self.node.echo)
+
+    def _listed(self, keys: tuple[str | None, str | None]) -> tuple[ArchivedInstance, ...]:
+        self._listing = listing = list_study(self.node, keys, self.wanted)
+        if listing is None:
             return ()
-        uid = self._listing.study.header.study_instance_uid or ""
+        uid = listing.study.header.study_instance_uid or ""
         if self._inbox is None or self._inbox.study_instance_uid != uid:
             self._inbox = Inbox(self.scratch, uid, self.policy.spend)
-        return self._listing.objects
-
-    def _listed(self, keys: tuple[str | None, str | None]) -> Listing | None:
-        listing = list_study(self.node, keys, self.wanted)
-        if listing is not None and (lack := listing.lack()):
-            raise Passing(lack)
-        return listing
+        if listing.lack():
+            # Some archives count what was rejected, but do not list it
+            retired = retired_in(listing.objects, self).reasons
+            hidden = retired.keys() - {_name(one) for one in listing.objects}
+            if lack := listing.lack(len(hidden)):
+                raise Passing(lack)
+        return listing.objects
 
     def receive(self, instances: Sequence[ArchivedInstance]) -> tuple[ArchivedInstance, ...]:
-        """The same objects, here; raises ItemError INCOMPLETE_TRANSFER, CONFLICTING_DUPLICATE."""
+        """The same objects, here.
+
+        Raises ItemError NOT_ONLINE, INCOMPLETE_TRANSFER, CONFLICTING_DUPLICATE; PeerError.
+        """
         if not instances:
             return ()
         inbox, listing = self._known()
+        self._refuse_away(instances)
         inbox.wait_for(_name(one) for one in instances if not one.member_number)
         unlisted = {series_uid(one) for one in instances if one.member_number}
         inbox.wait_for_series({uid: listing.sizes[uid] for uid in unlisted})
@@ -85,6 +93,16 @@ class RemoteArchive:
             raise ItemError("CONFLICTING_DUPLICATE", message)
         unnamed = {uid: inbox.names_in(uid) for uid in unlisted}
         return tuple(self._arrived(one, unnamed) for one in instances)
+
+    def _refuse_away(self, wanted: Sequence[ArchivedInstance]) -> None:
+        """Raise ItemError NOT_ONLINE for what the archive says it cannot send now."""
+        inbox, listing = self._known()
+        lacking = [one for one in wanted if not inbox.has(_name(one), series_uid(one))]
+        away = [listing.away.get(_name(one)) for one in lacking]
+        if gone := UNREACHABLE & set(away):
+            number = sum(said in UNREACHABLE for said in away)
+            said = " and ".join(sorted(gone)).lower()
+            raise ItemError("NOT_ONLINE", f"{number} of {len(wanted)} objects are {said}")
 
     def _known(self) -> tuple[Inbox, Listing]:
         assert self._inbox is not None, "nothing was found"
@@ -97,18 +115,21 @@ class RemoteArchive:
         lacking = [one for one in wanted if not inbox.has(_name(one), series_uid(one))]
         if not lacking:
             return
+        is_slow = any(_name(one) in listing.away for one in lacking)
+        code = "NOT_ONLINE" if is_slow else "INCOMPLETE_TRANSFER"
         try:
             self.node.retrieve(requests_for(lacking, listing.sizes, self._way), inbox)
         except Passing as passing:
             # A line that broke says nothing against the way in which was asked
             self._way += not passing.is_down
+            passing.code = code
             raise
         self._way += 1
         lacking = [one for one in wanted if not inbox.has(_name(one), series_uid(one))]
         if lacking:
             odd = "; ".join(f"{n} {reason}" for reason, n in sorted(inbox.oddities.items()))
             came = f"{len(wanted) - len(lacking)} of {len(wanted)} objects came"
-            raise Passing(f"{came}; {odd}" if odd else came)
+            raise Passing(f"{came}; {odd}" if odd else came, code=code)
 
     def _arrived(
         self, one: ArchivedInstance, unnamed: Mapping[str, Sequence[str]]
@@ -150,6 +171,10 @@ class RemoteArchive:
         """The SHA-256 of the bytes of an object that was received."""
         with self._place(instance).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def content(self, instance: ArchivedInstance) -> bytes:
+        """The bytes of an object that was received."""
+        return self._place(instance).read_bytes()
 
     def here(self, instance: ArchivedInstance) -> Path | None:
         """The file of an object that was received; None if it was not."""
