@@ -4,14 +4,16 @@ from pathlib import Path
 
 import click
 
-from mosmedcli.options import Session, session_options
+from mosmedcli.options import Session, session_options, setting
 from mosmedcli.running import folder_arguments, run_either
 from pipelines.core.errors import SettingsError
+from pipelines.core.patient_settings import PatientSettings
 
 
 @click.command()
 @folder_arguments
 @click.option("--key", "anonymize__key", type=click.Path(path_type=Path), help="The key file.")
+@setting("--same-patients", PatientSettings, "same_patients", type=click.Path(path_type=Path))
 @click.option(
     "--canary",
     "canaries",
@@ -50,6 +52,11 @@ def anonymize(
         release_canaries(session, canaries)
     if in_folder is not None:
         session = _with_key(session)
+    elif "select.same_patients" in session.flags:
+        raise SettingsError(
+            "--same-patients is for plain folders",
+            hint="In a workspace set `same_patients` under [select]: the draw follows it, too.",
+        )
     run_either(session, "anonymize", (in_folder, out_folder), overwrite=overwrite)
 
 

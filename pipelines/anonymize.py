@@ -14,6 +14,7 @@ from pipelines.core.deid import STRUCTURAL, UNLISTED, Rules, private_text, tag_t
 from pipelines.core.errors import DicomError, ItemError, PrivacyError, SettingsError
 from pipelines.core.identity import Exported, Pseudonyms
 from pipelines.core.model import Decision, Deidentified, Excluded, FolderItem, ReaderMask, Sex
+from pipelines.core.patient_settings import PatientSettings
 from pipelines.core.profile import profile
 from pipelines.core.traces import Traces, traces_of
 from pipelines.io.ct_objects import Facts, objection, patient_key_of, reason_of
@@ -28,7 +29,7 @@ from pipelines.io.same_patients import read_same_patients
 
 VERSION: int = 2
 
-TABLES = (AnonymizeSettings,)
+TABLES = (AnonymizeSettings, PatientSettings)
 """The settings it is told on plain folders."""
 
 SERIES_FOLDER = "series"
@@ -108,7 +109,7 @@ def _pass_on_table(source: Path, folder: Path, engine: Engine) -> None:
 
 
 def work_plain(
-    item: FolderItem, settings: AnonymizeSettings, folder: Path
+    item: FolderItem, settings: AnonymizeSettings, patients: PatientSettings, folder: Path
 ) -> Deidentified | Excluded:
     """Write the objects of one item of a plain folder into `folder`, sorted by their pseudonyms.
 
@@ -117,7 +118,7 @@ def work_plain(
     if excluded := refusal(item):
         return excluded
     rules, pseudonyms = rules_of(settings), Pseudonyms(_key(settings))
-    same = read_same_patients(settings.same_patients)
+    same = read_same_patients(patients.same_patients)
 
     def engine(facts: Facts) -> Engine:
         key = same.main(patient_key_of(facts))

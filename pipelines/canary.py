@@ -20,6 +20,7 @@ from pipelines.core.codec import to_jsonable
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Exported
 from pipelines.core.model import Excluded, Failed, FolderItem
+from pipelines.core.patient_settings import PatientSettings
 from pipelines.io.planting import PLACES, Kind, echo, echo_privately, encoded, make_capture, planted
 from pipelines.run import Run
 from pipelines.runner import Task, attempt
@@ -178,7 +179,10 @@ def _outcomes(copy: _Copy, settings: AnonymizeSettings, out: Path) -> Iterator[t
     """Each place of a copy, and what became of its canary."""
     item = FolderItem(name="canary", files=(copy.path,))
     task = Task(
-        public_id="canary", work=anonymize.work_plain, arguments=(item, settings), folder=out
+        public_id="canary",
+        work=anonymize.work_plain,
+        arguments=(item, settings, PatientSettings()),
+        folder=out,
     )
     result = attempt(task)
     is_refused = isinstance(result.value, Excluded | Failed)

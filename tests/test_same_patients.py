@@ -15,7 +15,7 @@ from pipelines.core.patients import SamePatients, patient_key
 from pipelines.io.same_patients import read_same_patients
 from pipelines.phantom.instances import write_series
 from pipelines.phantom.spec import SeriesSpec
-from tests.workspaces import mosmed
+from tests.workspaces import make_workspace, mosmed
 
 VOXELS = np.arange(2 * 8 * 8, dtype=np.int16).reshape(2, 8, 8)
 HEAD = "patient_id,same_as_patient_id\n"
@@ -75,7 +75,7 @@ def test_a_list_that_contradicts_itself_is_refused_without_its_numbers(text, pla
     assert "7654321" not in caught.value.message
 
 
-def test_a_patient_of_two_numbers_has_one_pseudonym_and_a_namesake_another(tmp_path, monkeypatch):
+def test_a_patient_of_two_numbers_has_one_pseudonym_and_a_namesake_another(tmp_path):
     for number, name in enumerate(["PH-1", "PH-2", "PH-3"]):
         spec = SeriesSpec(
             patient_id=name,
@@ -85,11 +85,34 @@ def test_a_patient_of_two_numbers_has_one_pseudonym_and_a_namesake_another(tmp_p
         )
         write_series(tmp_path / "in" / name, spec, VOXELS)
     path = listed(tmp_path, HEAD + "PH-2,PH-1\n")
-    monkeypatch.setenv("MOSMED_ANONYMIZE_SAME_PATIENTS", str(path))
+    folders = tmp_path / "in", tmp_path / "out"
 
-    done = mosmed("anonymize", tmp_path / "in", tmp_path / "out", "--key", tmp_path / "key")
+    done = mosmed("anonymize", *folders, "--key", tmp_path / "key", "--same-patients", path)
 
     assert done.exit_code == 0, done.output
     made = [pydicom.dcmread(path) for path in (tmp_path / "out").rglob("*.dcm")]
     assert len({image.PatientID for image in made}) == 2
     assert len(made) == 3 * len(VOXELS)
+
+
+def test_in_a_workspace_the_list_is_not_for_one_command(tmp_path):
+    root = make_workspace(tmp_path / "w")
+
+    refused = mosmed("anonymize", "-w", root, "--same-patients", listed(tmp_path, HEAD))
+
+    assert refused.exit_code == 2
+    assert "under [select]" in refused.output
+
+
+def test_the_place_where_the_list_once_stood_is_named(tmp_path, monkeypatch):
+    root = make_workspace(tmp_path / "w")
+    file = root / "mosmed.toml"
+    file.write_text(file.read_text().replace("[anonymize]", '[anonymize]\nsame_patients = "a.csv"'))
+
+    in_file = mosmed("status", "-w", root)
+    monkeypatch.setenv("MOSMED_ANONYMIZE_SAME_PATIENTS", "a.csv")
+    in_environment = mosmed("anonymize", tmp_path, tmp_path / "out")
+
+    for refused in (in_file, in_environment):
+        assert refused.exit_code == 2
+        assert "under [select]" in refused.output

@@ -27,6 +27,7 @@ from pipelines.core.errors import (
 )
 from pipelines.core.identity import Exported, Pseudonyms
 from pipelines.core.model import Category, Deidentified, Excluded, ReaderMask, Reading, Sex
+from pipelines.core.patient_settings import PatientSettings
 from pipelines.io.keys import make_key, read_key
 from pipelines.phantom.instances import write_series
 from pipelines.phantom.spec import SeriesSpec, Syntax
@@ -165,7 +166,7 @@ def test_a_patient_has_one_pseudonym_in_both_ways_of_working(tmp_path, settings)
     (item,) = anonymize.find(tmp_path / "source")
     plain = tmp_path / "plain"
 
-    anonymize.work_plain(item, settings, plain)
+    anonymize.work_plain(item, settings, PatientSettings(), plain)
 
     names = {str(image.PatientName) for image in read_all(folder) + read_all(plain)}
     assert names == {Pseudonyms(read_key(settings.key)).patient("PHANTOM-HOSPITAL|PH-000001")}
@@ -535,7 +536,7 @@ def test_everything_in_a_plain_folder_is_an_item(tmp_path, settings):
 
     for number, item in enumerate(anonymize.find(folder)):
         try:
-            result = anonymize.work_plain(item, settings, tmp_path / str(number))
+            result = anonymize.work_plain(item, settings, PatientSettings(), tmp_path / str(number))
             outcomes[getattr(result, "rule", "done")] += len(item.files)
         except ItemError as error:
             outcomes[error.code] += len(item.files)
@@ -562,7 +563,7 @@ def test_patients_without_number_and_name_are_not_made_one(tmp_path, settings):
         write_series(folder / str(number), spec, VOXELS)
 
     for number, item in enumerate(anonymize.find(folder)):
-        anonymize.work_plain(item, settings, tmp_path / "out" / str(number))
+        anonymize.work_plain(item, settings, PatientSettings(), tmp_path / "out" / str(number))
 
     assert len({image.PatientID for image in read_all(tmp_path / "out")}) == 2
 
@@ -584,7 +585,7 @@ def test_hostile_files_are_refused_one_by_one_without_a_traceback(tmp_path, sett
         (folder / "file.dcm").symlink_to(file)
         item = anonymize.FolderItem(name=str(number), files=(file,))
         try:
-            result = anonymize.work_plain(item, settings, folder / "out")
+            result = anonymize.work_plain(item, settings, PatientSettings(), folder / "out")
             codes[type(result).__name__] += 1
         except MosmedError as error:
             codes[error.code] += 1
@@ -610,7 +611,9 @@ def test_real_series_lose_their_identity_and_keep_their_pixels(
     pseudonyms = Pseudonyms(read_key(settings.key))
 
     for number, item in enumerate(anonymize.find(shared_data / name)):
-        record = anonymize.work_plain(item, settings, tmp_path / "out" / str(number))
+        record = anonymize.work_plain(
+            item, settings, PatientSettings(), tmp_path / "out" / str(number)
+        )
         if isinstance(record, Deidentified):
             records.append(record)
             for file in item.files:

@@ -39,11 +39,6 @@ class AnonymizeSettings:
     retain_safe_private: bool = knob(
         False, "Keep the numbers of a scan in private elements known as safe (PS3.15 E.3.10)."
     )
-    same_patients: Path | None = knob(
-        None,
-        "The same list as in [select], for plain folders; a workspace follows that of [select].",
-        enters=Enters.CONTENT,
-    )
     recipes: tuple[Path, ...] = knob(
         (), "Recipes of your own in deid's language, after the shipped one.", enters=Enters.CONTENT
     )

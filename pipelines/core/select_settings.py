@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import ClassVar
 
 from pipelines.core.addresses import refuse_secret
 from pipelines.core.knobs import Enters, knob
+from pipelines.core.patient_settings import PatientSettings
 
 SELECTION_RULES = (
     "identified",
@@ -27,19 +27,12 @@ SELECTION_RULES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectSettings:
+class SelectSettings(PatientSettings):
     """Who is drawn from the RIS (paper, figure 1 step 1, and the criteria of inclusion)."""
-
-    TABLE: ClassVar[str] = "select"
 
     ris: Path | str | None = knob(
         None,
         "The RIS: a .xlsx or .csv, or an address like postgresql://reader@host/ris.",
-        enters=Enters.CONTENT,
-    )
-    same_patients: Path | None = knob(
-        None,
-        "A .csv of numbers that are one patient's: patient_id, same_as_patient_id, and issuers.",
         enters=Enters.CONTENT,
     )
     sheet: str = knob("", "The sheet of the .xlsx to read; empty for the first one.")

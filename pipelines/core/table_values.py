@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 ENVIRONMENT_PREFIX = "MOSMED_"
 OPTIONAL_NUMBER = int | None
+MOVED = {("anonymize", "same_patients"): "select"}
+"""Settings by the table they once stood in, and the one they stand in now."""
 
 
 def read_table(
@@ -32,10 +34,25 @@ def read_table(
     """
     table: str = kind.TABLE  # type: ignore[attr-defined]
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    _refuse_moved(table, given, environment, file)
     for key in given:
         must_be_known(key, names, file, f"[{table}] key")
     found = _from_environment(table, kind, environment) | _from_flags(table, flags)
     return typing.cast("T", _build(kind, table, {**given, **found}, file))
+
+
+def _refuse_moved(
+    table: str, given: Mapping[str, Any], environment: Mapping[str, str], file: Path
+) -> None:
+    """Raise SettingsError for a setting that stands elsewhere now: it would be passed over."""
+    for (old, key), new in MOVED.items():
+        variable = f"{ENVIRONMENT_PREFIX}{old}_{key}".upper()
+        if table == old and (key in given or variable in environment):
+            where = f"{file}: [{old}] {key}" if key in given else f"environment variable {variable}"
+            raise SettingsError(
+                f"{where} has moved",
+                hint=f"Set `{key}` under [{new}]: one list holds for the draw and the pseudonyms.",
+            )
 
 
 def must_be_known(name: str, names: list[str], file: Path, what: str) -> None:
