@@ -1,6 +1,5 @@
 """What came of a plain folder, as lines or as JSON: quicker to load than tables."""
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import click
 
 from mosmedcli.options import Session
-from pipelines.core.codec import to_jsonable
 from pipelines.core.model import FolderItem
 from pipelines.plain import FolderReport
 
@@ -25,7 +23,7 @@ def plan(session: Session, stage: str, items: Sequence[FolderItem]) -> None:
 def report(session: Session, report: FolderReport) -> None:
     """What a stage has made of a plain folder; ends the command with the exit status."""
     if session.as_json:
-        _json({**to_jsonable(report), "exit_status": report.exit_status})
+        _json(report, exit_status=report.exit_status)
         sys.exit(report.exit_status)
     for excluded in report.excluded:
         click.secho(f"excluded {excluded.public_id}: {excluded.reason}", fg="yellow")
@@ -39,5 +37,9 @@ def report(session: Session, report: FolderReport) -> None:
     sys.exit(report.exit_status)
 
 
-def _json(value: Any) -> None:
-    click.echo(json.dumps(to_jsonable(value), indent=2, ensure_ascii=False))
+def _json(value: Any, **more: Any) -> None:
+    import json
+
+    from pipelines.core.codec import to_jsonable
+
+    click.echo(json.dumps({**to_jsonable(value), **more}, indent=2, ensure_ascii=False))

@@ -20,7 +20,6 @@ from pipelines.core.traces import Traces, traces_of
 from pipelines.io.ct_objects import Facts, objection, patient_key_of, reason_of
 from pipelines.io.engine import OLDEST_AGE_YEARS, Engine, Rewritten
 from pipelines.io.keys import read_key
-from pipelines.io.mask_header import clean_mask
 from pipelines.io.new_file import write_part10
 from pipelines.io.plain_folders import find_series, refusal
 from pipelines.io.profile_options import options_of
@@ -203,6 +202,8 @@ def _masks(
     masks: Sequence[ReaderMask], source: Path, folder: Path, pseudonyms: Pseudonyms
 ) -> tuple[ReaderMask, ...]:
     """The masks with nothing but geometry and voxels, in order of their readers' pseudonyms."""
+    from pipelines.io.mask_header import clean_mask  # gzip, and most studies have no mask
+
     named = [(pseudonyms.reader(one.reader) if one.reader else "", one.file) for one in masks]
     cleaned = []
     for number, (reader, file) in enumerate(sorted(named), start=1):

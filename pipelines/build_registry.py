@@ -15,9 +15,9 @@ from pipelines.core.model import Category, Decision, Excluded
 from pipelines.core.published import Provenance, Registry, RegistryRow
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.core.volumes import Thinned
+from pipelines.io.disk import sha256_of
 from pipelines.io.tables import read_as_users_do
 from pipelines.io.workbook import Sheet, checked_names, write_workbook
-from pipelines.io.workspace import sha256_of
 from pipelines.publication.datasheet import checked_answers
 from pipelines.publication.documents import SUMS_NAME, documents, sums_text
 from pipelines.publication.imprint import imprint_of

@@ -19,8 +19,9 @@ from pipelines.chain import ANONYMIZE
 from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.codec import canonical_json, digest, to_jsonable
 from pipelines.core.model import Decision, Deidentified, Excluded
+from pipelines.io.disk import sha256_of, sync_folder
 from pipelines.io.keys import read_key
-from pipelines.io.workspace import Workspace, sha256_of, sync_folder
+from pipelines.io.workspace import Workspace
 from pipelines.proof import Proof
 from pipelines.standing import Standing, State, record_of
 

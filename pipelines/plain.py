@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Excluded, Failed, FolderItem
-from pipelines.io.workspace import scratch_in, sha256_of, sync_all, sync_folder
+from pipelines.io.disk import scratch_in, sha256_of, sync_all, sync_folder
 from pipelines.runner import Result, Task, Workers, start_processes
 
 

@@ -14,9 +14,11 @@ from pipelines.core.model import Failed
 from pipelines.core.published import Provenance, Registry
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.forgetting import forgotten
+from pipelines.io.disk import swap_in
 from pipelines.io.ledger import Entry, Ledger, Outcome
+from pipelines.io.sealing import is_whole
 from pipelines.io.workbook import Sheet, write_workbook
-from pipelines.io.workspace import Workspace, is_whole, swap_in
+from pipelines.io.workspace import Workspace
 from pipelines.proof import Proof, Sought, prove, refuse
 from pipelines.runner import Task, attempt
 from pipelines.standing import Standing, record_of, settings_digest

@@ -9,10 +9,8 @@ import errno
 import fcntl
 import os
 import shutil
-import signal
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -23,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.errors import CodedError, MosmedError, PrivacyError, WorkspaceError
 from pipelines.core.faults import FAULTS
 from pipelines.core.model import Excluded, Failed
-from pipelines.io.ledger import Outputs
-from pipelines.io.workspace import seal
 
 if TYPE_CHECKING:  # loaded only by whoever has more than one thing to do
     from concurrent.futures import Executor, Future, ProcessPoolExecutor
+
+    from pipelines.io.ledger import Outputs
 
 IN_FLIGHT_PER_JOB = 2
 """Enough that no worker waits, few enough that a stop loses little."""
@@ -59,7 +57,7 @@ class Result:
 
     public_id: str
     value: Any
-    outputs: Outputs | None = None
+    outputs: "Outputs | None" = None
     seconds: float = 0.0
     trace: str = ""
     stop: tuple[str, str] | None = None
@@ -75,6 +73,8 @@ def attempt(task: Task) -> Result:
         task.folder.mkdir(parents=True)
         value = task.work(*task.arguments, task.folder)
         if task.is_sealed and not isinstance(value, Excluded):
+            from pipelines.io.sealing import seal
+
             outputs = seal(task.folder)
     except CodedError as error:
         private = isinstance(error, PrivacyError)
@@ -86,10 +86,10 @@ def attempt(task: Task) -> Result:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             stop = ("the disk is full", "Free some space, then run the same command again.")
         value = _failed(task, "DISK", os.strerror(error.errno) if error.errno else "I/O error")
-        trace = traceback.format_exc()
+        trace = _traceback()
     except Exception as error:  # noqa: BLE001  a bug must not take the other studies with it
         value = _failed(task, "INTERNAL", type(error).__name__)
-        trace = traceback.format_exc()
+        trace = _traceback()
     return Result(
         public_id=task.public_id,
         value=value,
@@ -239,6 +239,12 @@ def start_processes(
     )
 
 
+def _traceback() -> str:
+    import traceback
+
+    return traceback.format_exc()
+
+
 def _log_error(message: str, *values: str) -> None:
     import logging
 
@@ -250,6 +256,8 @@ def _begin_worker(parent: int, presence: Path | None) -> None:
 
     Ctrl-C is for that process alone: a worker finishes what it has in hand.
     """
+    import signal
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if presence is not None:
         fcntl.flock(os.open(presence, os.O_RDONLY), fcntl.LOCK_SH)

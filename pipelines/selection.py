@@ -21,11 +21,13 @@ from pipelines.core.select_settings import SelectSettings
 from pipelines.core.settings import Settings
 from pipelines.forgetting import forgotten
 from pipelines.io import audit
+from pipelines.io.disk import sha256_of, swap_in
 from pipelines.io.ledger import Entry, Ledger, Outcome
 from pipelines.io.record_table import RecordTable, write_records
 from pipelines.io.same_patients import read_same_patients
+from pipelines.io.sealing import is_whole, seal
 from pipelines.io.workbook import Sheet, write_workbook
-from pipelines.io.workspace import Workspace, is_whole, seal, sha256_of, swap_in
+from pipelines.io.workspace import Workspace
 from pipelines.peers.readings import open_readings, with_readings
 from pipelines.peers.ris import open_ris
 from pipelines.select import FlowStep, FramePlace, RowExcluded, Selection

@@ -20,8 +20,10 @@ from pipelines.core.knobs import Enters
 from pipelines.core.model import Excluded, Failed
 from pipelines.core.settings import Settings
 from pipelines.forgetting import entry_of, forgotten
+from pipelines.io.disk import sha256_of, swap_in
 from pipelines.io.ledger import Entry, Ledger, Outcome, Outputs
-from pipelines.io.workspace import Workspace, is_whole, sha256_of, swap_in
+from pipelines.io.sealing import is_whole
+from pipelines.io.workspace import Workspace
 from pipelines.runner import Result, Task
 from pipelines.versions import library_versions
 

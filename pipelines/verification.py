@@ -11,9 +11,9 @@ from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Candidate, Pseudonyms
 from pipelines.core.select_settings import SelectSettings
 from pipelines.io import audit
+from pipelines.io.disk import sha256_of
 from pipelines.io.keys import read_key
 from pipelines.io.record_table import RecordTable
-from pipelines.io.workspace import sha256_of
 from pipelines.run import Run
 from pipelines.select import FramePlace, rank_of, redraw
 

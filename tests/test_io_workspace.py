@@ -6,7 +6,9 @@ import sys
 import pytest
 
 from pipelines.core.errors import WorkspaceError
-from pipelines.io.workspace import Workspace, is_whole, seal, swap_in
+from pipelines.io.disk import swap_in
+from pipelines.io.sealing import is_whole, seal
+from pipelines.io.workspace import Workspace
 
 
 def folder_with(path, **files):

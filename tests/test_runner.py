@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.core.errors import GeometryError, PrivacyError, WorkspaceError
 from pipelines.core.model import Excluded, Failed
-from pipelines.io.workspace import wait_for_workers
+from pipelines.io.disk import wait_for_workers
 from pipelines.runner import Task, Workers, attempt
 
 REPOSITORY = Path(__file__).parents[1]

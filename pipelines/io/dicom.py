@@ -1,6 +1,5 @@
 """Reading DICOM that nobody vouches for: any fault becomes a DicomError, never a traceback."""
 
-import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +29,8 @@ def faults_of(name: str) -> Iterator[None]:
     OSError without a number. It logs what it warns of, the patient's values included: here it is
     silent. What the disk refuses stays an OSError.
     """
+    import logging
+
     from pydicom.errors import InvalidDicomError
 
     logger = logging.getLogger("pydicom")

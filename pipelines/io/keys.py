@@ -1,7 +1,6 @@
 """The secret key of the pseudonyms: 32 bytes in hexadecimal, in a file only its owner may read."""
 
 import os
-import secrets
 import stat
 from pathlib import Path
 
@@ -15,6 +14,8 @@ def make_key(path: Path) -> None:
 
     Raises WorkspaceError if the file exists: a new key would give every patient a new pseudonym.
     """
+    import secrets  # most commands find a key and need no other
+
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.core.codec import canonical_json
 from pipelines.core.errors import WorkspaceError
-from pipelines.io.workspace import sync_folder
+from pipelines.io.disk import sync_folder
 
 
 def append_line(path: Path, record: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The folders of one dataset in the making, the lock on them, and results that appear whole.
+"""The folders of one dataset in the making, and the lock on them.
 
 WORKSPACE/
   mosmed.toml     the settings
@@ -7,7 +7,6 @@ WORKSPACE/
   dataset/        what is published
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -19,12 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.codec import digest
 from pipelines.core.errors import WorkspaceError
-from pipelines.io.ledger import Outputs
+from pipelines.io.disk import TEMPORARY_PREFIX, lock_or_refuse, swap_in, wait_for_workers
 
 SETTINGS_NAME = "mosmed.toml"
-TEMPORARY_PREFIX = ".part-"
 MEMORY = Path("/dev/shm")  # noqa: S108  a disk in memory, not one that lasts
 
 
@@ -123,7 +120,7 @@ class Workspace:
         """
         self.make_folders()
         with (self.private / "lock").open("a") as file:
-            _lock_or_refuse(file.fileno(), self.root)
+            lock_or_refuse(file.fileno(), self.root)
             wait_for_workers(self.private)
             self._sweep()
             try:
@@ -138,135 +135,3 @@ class Workspace:
                         f"{TEMPORARY_PREFIX}*"):  # fmt: skip
             for path in self.root.glob(pattern):
                 shutil.rmtree(path)
-
-
-@contextmanager
-def scratch_in(out_folder: Path) -> Iterator[Path]:
-    """A folder in OUT, for this process alone, in which results are made; gone at the end.
-
-    Raises WorkspaceError while another process writes to OUT.
-    """
-    out_folder.mkdir(parents=True, exist_ok=True)
-    scratch = out_folder / f"{TEMPORARY_PREFIX}mosmed"
-    descriptor = os.open(out_folder, os.O_RDONLY)
-    try:
-        _lock_or_refuse(descriptor, out_folder)
-        if scratch.exists():
-            wait_for_workers(scratch)
-            shutil.rmtree(scratch)
-        scratch.mkdir()
-        yield scratch
-        shutil.rmtree(scratch)
-    finally:
-        os.close(descriptor)
-
-
-def wait_for_workers(presence: Path) -> None:
-    """Wait for the workers of a run that was killed; they end a moment after it."""
-    descriptor = os.open(presence, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    finally:
-        os.close(descriptor)
-
-
-def _lock_or_refuse(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise WorkspaceError(
-            f"{folder}: another mosmed is at work here",
-            hint="Wait until it has ended; nothing needs to be deleted.",
-        ) from error
-
-
-def seal(folder: Path) -> Outputs:
-    """Sync every file below a folder to the disk, and say what there is."""
-    listed = []
-    for path in _files(folder):
-        with path.open("rb") as file:
-            listed.append(
-                (str(path.relative_to(folder)), os.fstat(file.fileno()).st_size, _sha256(file))
-            )
-            os.fsync(file.fileno())
-    for path in (folder, *(p for p in folder.rglob("*") if p.is_dir())):
-        sync_folder(path)
-    return Outputs(
-        files=len(listed), size_bytes=sum(size for _, size, _ in listed), sha256=digest(listed)
-    )
-
-
-def is_whole(folder: Path, outputs: Outputs) -> bool:
-    """Whether the folder still holds what was sealed, by number and size of the files."""
-    if not folder.is_dir():
-        return False
-    sizes = list(_sizes(folder))
-    return (len(sizes), sum(sizes)) == (outputs.files, outputs.size_bytes)
-
-
-def _sizes(folder: Path) -> Iterator[int]:
-    """The sizes of all files below a folder; a thousand studies are looked at before each run."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _sizes(Path(entry.path))
-            elif entry.is_file():
-                yield entry.stat().st_size
-
-
-def swap_in(made: Path, place: Path) -> None:
-    """Put a finished folder in its place at once; what was there before goes."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if place.exists():
-        old = place.with_name(f"{TEMPORARY_PREFIX}old-{place.name}")
-        if old.exists():
-            shutil.rmtree(old)
-        place.rename(old)
-        made.rename(place)
-        shutil.rmtree(old)
-    else:
-        made.rename(place)
-    sync_folder(place.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_all(folder: Path) -> None:
-    """Make all that lies on the file system of `folder` survive a power cut.
-
-    One call for a whole series: syncing file by file takes a hundred times the processor's time,
-    since each waits for a commit of its own.
-    """
-    import ctypes
-
-    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    if syncfs is None:  # not on macOS
-        os.sync()
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if syncfs(descriptor):
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    finally:
-        os.close(descriptor)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return _sha256(file)
-
-
-def _sha256(file: object) -> str:
-    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -12,6 +12,7 @@ from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.errors import ItemError
 from pipelines.core.grids import Mask, Volume, las_storage
 from pipelines.core.leaks import tells_time
+from pipelines.io.disk import sha256_of
 from pipelines.io.nifti import read_mask, read_volume
 from pipelines.io.nifti_facts import (
     INT16,
@@ -21,7 +22,6 @@ from pipelines.io.nifti_facts import (
     read_facts,
 )
 from pipelines.io.read_back import check_readers
-from pipelines.io.workspace import sha256_of
 
 STEP_LEAST_MM, STEP_MOST_MM = 0.1, 20.0
 PIXEL_LEAST_MM, PIXEL_MOST_MM = 0.1, 5.0

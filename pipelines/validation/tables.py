@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.core.checks import Finding
 from pipelines.core.splits import patients_in_several
-from pipelines.io.workspace import sha256_of
+from pipelines.io.disk import sha256_of
 
 SUMS, TABLE = "SHA256SUMS", "studies.csv"
 LINE = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(.+)")

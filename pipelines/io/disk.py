@@ -1,0 +1,110 @@
+"""What has to last on the disk or to appear there whole: locks, scratch folders, syncing."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from pipelines.core.errors import WorkspaceError
+
+TEMPORARY_PREFIX = ".part-"
+
+
+@contextmanager
+def scratch_in(out_folder: Path) -> Iterator[Path]:
+    """A folder in OUT, for this process alone, in which results are made; gone at the end.
+
+    Raises WorkspaceError while another process writes to OUT.
+    """
+    out_folder.mkdir(parents=True, exist_ok=True)
+    scratch = out_folder / f"{TEMPORARY_PREFIX}mosmed"
+    descriptor = os.open(out_folder, os.O_RDONLY)
+    try:
+        lock_or_refuse(descriptor, out_folder)
+        if scratch.exists():
+            wait_for_workers(scratch)
+            shutil.rmtree(scratch)
+        scratch.mkdir()
+        yield scratch
+        shutil.rmtree(scratch)
+    finally:
+        os.close(descriptor)
+
+
+def wait_for_workers(presence: Path) -> None:
+    """Wait for the workers of a run that was killed; they end a moment after it."""
+    descriptor = os.open(presence, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
+def lock_or_refuse(descriptor: int, folder: Path) -> None:
+    """Hold an open folder for this process; raises WorkspaceError while another one holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise WorkspaceError(
+            f"{folder}: another mosmed is at work here",
+            hint="Wait until it has ended; nothing needs to be deleted.",
+        ) from error
+
+
+def swap_in(made: Path, place: Path) -> None:
+    """Put a finished folder in its place at once; what was there before goes."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists():
+        old = place.with_name(f"{TEMPORARY_PREFIX}old-{place.name}")
+        if old.exists():
+            shutil.rmtree(old)
+        place.rename(old)
+        made.rename(place)
+        shutil.rmtree(old)
+    else:
+        made.rename(place)
+    sync_folder(place.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_all(folder: Path) -> None:
+    """Make all that lies on the file system of `folder` survive a power cut.
+
+    One call for a whole series: syncing file by file takes a hundred times the processor's time,
+    since each waits for a commit of its own.
+    """
+    import ctypes
+
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:  # not on macOS
+        os.sync()
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if syncfs(descriptor):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return sha256_in(file)
+
+
+def sha256_in(file: BinaryIO) -> str:
+    """The SHA-256 of what an open file still holds, in hexadecimal."""
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

@@ -1,0 +1,47 @@
+"""The results of a stage on the disk: sealed when they are made, and looked at before each run."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.core.codec import digest
+from pipelines.io.disk import sha256_in, sync_folder
+from pipelines.io.ledger import Outputs
+
+
+def seal(folder: Path) -> Outputs:
+    """Sync every file below a folder to the disk, and say what there is."""
+    listed = []
+    for path in _files(folder):
+        with path.open("rb") as file:
+            listed.append(
+                (str(path.relative_to(folder)), os.fstat(file.fileno()).st_size, sha256_in(file))
+            )
+            os.fsync(file.fileno())
+    for path in (folder, *(p for p in folder.rglob("*") if p.is_dir())):
+        sync_folder(path)
+    return Outputs(
+        files=len(listed), size_bytes=sum(size for _, size, _ in listed), sha256=digest(listed)
+    )
+
+
+def is_whole(folder: Path, outputs: Outputs) -> bool:
+    """Whether the folder still holds what was sealed, by number and size of the files."""
+    if not folder.is_dir():
+        return False
+    sizes = list(_sizes(folder))
+    return (len(sizes), sum(sizes)) == (outputs.files, outputs.size_bytes)
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    """The sizes of all files below a folder; a thousand studies are looked at before each run."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _sizes(Path(entry.path))
+            elif entry.is_file():
+                yield entry.stat().st_size
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
