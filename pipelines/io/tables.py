@@ -8,6 +8,7 @@ and pandas renames columns that bear the same title instead of saying so.
 import codecs
 import csv
 import re
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
@@ -17,12 +18,9 @@ from datetime import date, datetime
 from difflib import get_close_matches
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines.core.errors import PeerError
-
-if TYPE_CHECKING:
-    from pipelines.io.book import Book
 
 Cell = str | int | float | date | datetime | None
 Row = tuple[int, dict[str, Cell]]
@@ -33,6 +31,7 @@ TEXTS = (".csv", ".tsv", ".txt")
 DELIMITERS = ",;\t"
 TITLE_ROWS = 20
 """So many rows may stand above the header: the name of a report, the day it was made."""
+BATCH_ROWS = 1000
 MAXIMUM_WORKBOOK_ROWS = 1_048_576
 """Rows of a sheet (Excel's limit): a row number above it is a lie that would be padded up to."""
 MAXIMUM_PART_BYTES = 4 << 30
@@ -40,6 +39,7 @@ CHUNK_BYTES = 1 << 20
 SURE_CHARACTERS = 8
 """So many UTF-8 letters in a row cannot be CP1251 by chance: what fails after them is damage."""
 QUOTED = re.compile(r'"[^"]*"')
+ZEROS = re.compile(r"0{2,15}")
 SAVE_AS_TEXT = "Open it in a spreadsheet and save it as 'CSV UTF-8'."
 SAVE_AS_WORKBOOK = "Open it in a spreadsheet and save it as .xlsx or as 'CSV UTF-8'."
 
@@ -236,33 +236,37 @@ def _workbook_rows(path: Path, sheet: str) -> Iterator[Line]:
             f"{path}: not a table that can be read; {', '.join(WORKBOOKS + TEXTS)} can",
             hint=SAVE_AS_WORKBOOK,
         )
-    with path.open("rb") as file, _faults_of_workbook(path):
-        book = _book(path, file)
-        for number, cells in book.rows(_sheet(path, book, sheet)):
-            if number > MAXIMUM_WORKBOOK_ROWS:
-                raise PeerError(f"{path}: more rows than a sheet can have", hint=SAVE_AS_TEXT)
-            if any(cell is not None for cell in cells):
-                yield number, cells
+    with path.open("rb") as file:
+        worksheet = _worksheet(path, _workbook(path, file), sheet)
+        worksheet.reset_dimensions()
+        cells = worksheet.iter_rows(min_row=1, min_col=1)
+        numbered = enumerate(cells, start=1)
+        while batch := _batch(path, numbered):
+            yield from (line for line in batch if any(cell is not None for cell in line[1]))
 
 
-def _book(path: Path, file: IO[bytes]) -> "Book":
-    from pipelines.io.book import open_book  # openpyxl takes a while to load
+def _workbook(path: Path, file: Any) -> Any:
+    import openpyxl
 
-    archive = zipfile.ZipFile(file)
-    if any(part.file_size > MAXIMUM_PART_BYTES for part in archive.infolist()):
-        raise PeerError(f"{path}: the workbook is too large", hint=SAVE_AS_TEXT)
-    return open_book(archive)
+    with _faults_of_workbook(path):
+        parts = zipfile.ZipFile(file).infolist()
+        if any(part.file_size > MAXIMUM_PART_BYTES for part in parts):
+            raise PeerError(f"{path}: the workbook is too large", hint=SAVE_AS_TEXT)
+        file.seek(0)
+        return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
 
 
 @contextmanager
 def _faults_of_workbook(path: Path) -> Iterator[None]:
-    """Turn whatever a hostile file makes the readers of zip and XML raise into a PeerError.
+    """Turn whatever openpyxl raises on a hostile file into a PeerError.
 
-    There is no common base: a part that is not there ends in KeyError, a damaged one in
-    zlib.error, XML cut short in ExpatError, a number that is none in ValueError.
+    It has no common base for its errors: a part that is not there ends in KeyError, a date
+    beyond the calendar in OverflowError, XML cut short in ParseError.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except (PeerError, OSError):
         raise
     except Exception as error:
@@ -272,16 +276,45 @@ def _faults_of_workbook(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _sheet(path: Path, book: "Book", sheet: str) -> str:
-    """The title of the sheet that is asked for, or of the first one."""
-    if not book.sheets:
+def _worksheet(path: Path, workbook: Any, sheet: str) -> Any:
+    sheets = {worksheet.title: worksheet for worksheet in workbook.worksheets}
+    if not sheets:
         raise PeerError(f"{path}: the workbook has no sheet", hint=SAVE_AS_WORKBOOK)
-    name = sheet or next(iter(book.sheets))
-    if name not in book.sheets:
-        near = get_close_matches(name, book.sheets, n=1, cutoff=0.0)[0]
-        titles = ", ".join(f"'{title}'" for title in book.sheets)
+    name = sheet or next(iter(sheets))
+    if name not in sheets:
+        near = get_close_matches(name, sheets, n=1, cutoff=0.0)[0]
+        titles = ", ".join(f"'{title}'" for title in sheets)
         raise PeerError(
             f"{path}: there is no sheet '{sheet}'; there is {titles}",
             hint=f'Set sheet = "{near}" under [select], or leave it empty for the first one.',
         )
-    return name
+    return sheets[name]
+
+
+def _batch(path: Path, numbered: Iterator[tuple[int, Any]]) -> list[Line]:
+    """The next rows; in batches, since the warnings of a library may not be muted over a yield."""
+    with _faults_of_workbook(path):
+        batch: list[Line] = []
+        for number, cells in islice(numbered, BATCH_ROWS):
+            if number > MAXIMUM_WORKBOOK_ROWS:
+                raise PeerError(f"{path}: more rows than a sheet can have", hint=SAVE_AS_TEXT)
+            batch.append((number, [_value(cell) for cell in cells]))
+        return batch
+
+
+def _value(cell: Any) -> Cell:
+    value = cell.value
+    if value is None or isinstance(value, date):
+        return value
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, int | float):
+        return _shown(value, cell.number_format)
+    return str(value).strip() or None
+
+
+def _shown(value: float, number_format: str) -> Cell:
+    """A number as it is; as text where its format shows leading zeros, as identifiers do."""
+    if ZEROS.fullmatch(number_format) and value == int(value):
+        return f"{int(value):0{len(number_format)}d}"
+    return value
