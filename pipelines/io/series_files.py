@@ -180,7 +180,7 @@ def _by_folder(
     """Each series with its folder, to whose name a number is added if the folder holds several."""
     by_folder: dict[Path, list[list[Glance]]] = defaultdict(list)
     for members in series:
-        folder = Path(os.path.commonpath([each.path.parent for each in members]))
+        folder = Path(os.path.commonpath({each.path.parent for each in members}))
         by_folder[folder].append(members)
     for folder, siblings in sorted(by_folder.items()):
         ordered = sorted(siblings, key=lambda m: (m[0].series_number, m[0].series_instance_uid))
