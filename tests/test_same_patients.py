@@ -111,7 +111,7 @@ def test_the_place_where_the_list_once_stood_is_named(tmp_path, monkeypatch):
 
     in_file = mosmed("status", "-w", root)
     monkeypatch.setenv("MOSMED_ANONYMIZE_SAME_PATIENTS", "a.csv")
-    in_environment = mosmed("anonymize", tmp_path, tmp_path / "out")
+    in_environment = mosmed("anonymize", tmp_path, tmp_path / "out", "--key", tmp_path / "key")
 
     for refused in (in_file, in_environment):
         assert refused.exit_code == 2
