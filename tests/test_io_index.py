@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
@@ -120,6 +120,31 @@ def test_what_pydicom_reads_of_real_files_the_index_reads_equally(shared_data):
         ), path
         compared += 1
     assert compared > 280
+
+
+def walked_alone(path):
+    """What the walk finds that takes any bytes, without the quick reader."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probe, "read_quick_header", lambda _: None)
+        return probe_file(path, path.stat().st_size)
+
+
+def test_the_quick_reader_changes_no_entry_of_a_real_file(shared_data):
+    for path in sorted(p for p in shared_data.rglob("*") if p.is_file()):
+        assert probe_file(path, path.stat().st_size) == walked_alone(path), path
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_quick_reader_changes_no_entry_of_a_broken_file(tmp_path, shared_data, data):
+    files = sorted((shared_data / "syntaxes_chest_slice").glob("*.dcm"))
+    content = bytearray(data.draw(st.sampled_from(files)).read_bytes())
+    for _ in range(data.draw(st.integers(0, 3))):
+        content[data.draw(st.integers(128, 2300))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "broken.dcm"
+    path.write_bytes(content[: data.draw(st.integers(200, len(content)))])
+
+    assert probe_file(path, path.stat().st_size) == walked_alone(path)
 
 
 def test_no_whole_real_file_is_called_truncated(shared_data):

@@ -2,6 +2,7 @@
 
 import unicodedata
 import warnings
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -39,6 +40,9 @@ WANTED = frozenset(
         *(SAMPLES_PER_PIXEL, PHOTOMETRIC_INTERPRETATION, BITS_ALLOCATED),
     }
 )
+TEXTS_AT_ONCE = 1024
+"""Most of what stands in a header stands in the next one too: it is decoded once."""
+
 DELIMITERS = {ord(character) for character in "\\\r\n\t\f"}
 PADDING = " \0\t\r\n"
 
@@ -84,24 +88,27 @@ def _is_short_of_pixels(walked: Walked, frames: int | None) -> bool:
     return walked.pixel_bytes * 8 < rows * columns * samples * bits * max(frames or 1, 1)
 
 
-def encodings_of(raw: bytes) -> list[str]:
+@lru_cache(maxsize=64)
+def encodings_of(raw: bytes) -> tuple[str, ...]:
     """Python's names of the encodings in a SpecificCharacterSet."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return convert_encodings(raw.decode("ascii", "replace").strip(" \0").split("\\"))
+            names = raw.decode("ascii", "replace").strip(" \0").split("\\")
+            return tuple(convert_encodings(names))
         except (LookupError, ValueError):
-            return ["iso8859"]
+            return ("iso8859",)
 
 
-def text_of(raw: bytes | None, encodings: list[str]) -> str | None:
+@lru_cache(maxsize=TEXTS_AT_ONCE)
+def text_of(raw: bytes | None, encodings: tuple[str, ...]) -> str | None:
     """A text with each of its values trimmed; None if empty or absent."""
     if raw is None:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            text = decode_bytes(raw, encodings, DELIMITERS)
+            text = decode_bytes(raw, list(encodings), DELIMITERS)
         except (LookupError, ValueError):
             text = raw.decode("latin-1")
     return "\\".join(value.strip(PADDING) for value in storable(text).split("\\")) or None

@@ -15,7 +15,14 @@ from pipelines.core.errors import DicomError
 from pipelines.core.series import ObjectHeader
 from pipelines.io.attributes import MEDIA_STORAGE_SOP_CLASS_UID, WANTED, header_of, storable
 from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, has_magic
-from pipelines.io.walker import Walked, walk
+from pipelines.io.quick_header import QuickHeader, read_quick_header
+from pipelines.io.walker import (
+    TRANSFER_SYNTAX_UID,
+    VALUE_LIMIT_BYTES,
+    Walked,
+    walk,
+    walk_pixels,
+)
 
 HEAD_BYTES = PREAMBLE_BYTES + len(MAGIC)
 ZIP_MAGIC = b"PK\x03\x04"
@@ -78,7 +85,8 @@ def probe_file(path: Path, size_bytes: int) -> list[Entry]:
             head = stream.read(HEAD_BYTES)
             if _is_zip(path, head):
                 return _probe_zip(stream, size_bytes)
-            return [_probe_stream(stream, head, size_bytes)]
+            quick = read_quick_header(stream.fileno())
+            return [_probe_stream(stream, head, size_bytes, quick)]
     except OSError as error:
         reason = error.strerror or type(error).__name__
         return [Entry(size_bytes=size_bytes, kind=Kind.REFUSED, reason=reason)]
@@ -89,17 +97,33 @@ def _is_zip(path: Path, head: bytes) -> bool:
     return not has_magic(head) and (suffix == ".zip" or (not suffix and head[:4] == ZIP_MAGIC))
 
 
-def _probe_stream(stream: BinaryIO, head: bytes, size_bytes: int) -> Entry:
+def _probe_stream(
+    stream: BinaryIO, head: bytes, size_bytes: int, quick: QuickHeader | None = None
+) -> Entry:
     if not has_magic(head):
         kind, reason = _without_magic(head)
         return Entry(size_bytes=size_bytes, kind=kind, reason=reason)
     try:
-        walked = walk(stream, size_bytes, WANTED)
+        walked = _walked(stream, size_bytes, quick)
     except DicomError as error:
         return Entry(size_bytes=size_bytes, kind=Kind.UNREADABLE, reason=error.message)
     header = header_of(walked)
     kind, reason = _verdict(walked, header)
     return Entry(size_bytes=size_bytes, kind=kind, reason=reason, header=header)
+
+
+def _walked(stream: BinaryIO, size_bytes: int, quick: QuickHeader | None) -> Walked:
+    """The wanted values of a file and whether it is whole, walked as far as that was not yet done.
+
+    Raises DicomError UNREADABLE_DICOM.
+    """
+    if quick is None:
+        return walk(stream, size_bytes, WANTED)
+    walked = walk_pixels(stream, size_bytes, quick.pixels_at)
+    for tag in WANTED & quick.values.keys():
+        walked.values[tag] = quick.values[tag][:VALUE_LIMIT_BYTES]
+    walked.values[TRANSFER_SYNTAX_UID] = quick.syntax.encode()
+    return walked
 
 
 def _without_magic(head: bytes) -> tuple[Kind, str]:

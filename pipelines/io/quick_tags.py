@@ -1,20 +1,25 @@
-"""What is read of a CT slice's header at first sight."""
+"""What is read of a header at first sight: by `convert` of slices, by the index of anything."""
 
 PIXEL_PADDING = frozenset({0x00280120, 0x00280121})
 """What is US or SS as the pixels are: both are read as words."""
 
 TAGS = {
     "MediaStorageSOPClassUID": (0x00020002, "UI"),
+    "SpecificCharacterSet": (0x00080005, "CS"),
     "SOPClassUID": (0x00080016, "UI"),
     "SOPInstanceUID": (0x00080018, "UI"),
     "ImageType": (0x00080008, "CS"),
+    "AccessionNumber": (0x00080050, "SH"),
     "Modality": (0x00080060, "CS"),
     "Manufacturer": (0x00080070, "LO"),
+    "SeriesDescription": (0x0008103E, "LO"),
     "ManufacturerModelName": (0x00081090, "LO"),
+    "PatientID": (0x00100020, "LO"),
     "SliceThickness": (0x00180050, "DS"),
     "KVP": (0x00180060, "DS"),
     "ReconstructionDiameter": (0x00181100, "DS"),
     "ConvolutionKernel": (0x00181210, "SH"),
+    "StudyInstanceUID": (0x0020000D, "UI"),
     "SeriesInstanceUID": (0x0020000E, "UI"),
     "SeriesNumber": (0x00200011, "IS"),
     "InstanceNumber": (0x00200013, "IS"),
@@ -32,6 +37,7 @@ TAGS = {
     "PixelRepresentation": (0x00280103, "US"),
     "PixelPaddingValue": (0x00280120, "US"),
     "PixelPaddingRangeLimit": (0x00280121, "US"),
+    "BurnedInAnnotation": (0x00280301, "CS"),
     "RescaleIntercept": (0x00281052, "DS"),
     "RescaleSlope": (0x00281053, "DS"),
     "RescaleType": (0x00281054, "LO"),

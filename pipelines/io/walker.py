@@ -79,6 +79,16 @@ def walk(stream: BinaryIO, size_bytes: int, wanted: frozenset[int]) -> Walked:
     return walked
 
 
+def walk_pixels(stream: BinaryIO, size_bytes: int, at: int) -> Walked:
+    """What `walk` finds of the PixelData element that begins at `at`, in a little endian file.
+
+    Raises DicomError UNREADABLE_DICOM as `walk` does.
+    """
+    walked = Walked()
+    _Cursor(stream, size_bytes, at).collect(walked, frozenset())
+    return walked
+
+
 def _inflated(cursor: "_Cursor", walked: Walked) -> "_Cursor":
     """A cursor on the inflated data set (PS3.5 A.5); a stream cut short gives what it holds."""
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
