@@ -65,7 +65,7 @@ def objects_in(folder: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def orthanc(folder: Path) -> Iterator[Pacs]:
+def orthanc(folder: Path, **options: object) -> Iterator[Pacs]:
     """An Orthanc that holds the DICOM below a folder; with DICOMweb where that is installed."""
     program = shutil.which("Orthanc", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
@@ -81,7 +81,7 @@ def orthanc(folder: Path) -> Iterator[Pacs]:
             "DicomModalities": {"MOSMED": ["MOSMED", "127.0.0.1", receiver]},
             "OverwriteInstances": False, "StableAge": 1, "SyncStorageArea": False,
             "SaveJobs": False, "Plugins": [str(plugin)] if plugin.exists() else [],
-            "DicomWeb": {"StudiesMetadata": "Full", "SeriesMetadata": "Full"},
+            "DicomWeb": {"StudiesMetadata": "Full", "SeriesMetadata": "Full"}, **options,
         }  # fmt: skip
         (home / "orthanc.json").write_text(json.dumps(settings))
         with _running([program, home / "orthanc.json"], home, web):

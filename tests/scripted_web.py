@@ -36,6 +36,7 @@ class WebScript:
     authorization: str | None = None
     asked: list[str] = field(default_factory=list)
     lies: dict[str, dict] = field(default_factory=dict)
+    has_pages: bool = True
 
     def matches(self, path: str, query: dict[str, str]) -> list[dict]:
         """The answers to a query at the level the path ends with."""
@@ -44,7 +45,7 @@ class WebScript:
         for one in self.below(path):
             if all(_is_like(one.get(k), v) for k, v in query.items() if k[0].isupper()):
                 found.setdefault(one[level].value, []).append(one)
-        first = int(query.get("offset", 0))
+        first = int(query.get("offset", 0)) * self.has_pages
         last = first + min(int(query.get("limit", 1000)), self.most_matches)
         return [_answer(members, level) for members in list(found.values())[first:last]]
 
@@ -57,6 +58,9 @@ class WebScript:
 
 
 def _is_like(value: object, wanted: str) -> bool:
+    if re.fullmatch(r"\d{6}-(\d{6})?", wanted):
+        first, _, last = wanted.partition("-")
+        return first <= str(value or "") <= (last or "24")
     pattern = re.escape(wanted).replace(r"\?", ".").replace(r"\*", ".*")
     return re.fullmatch(pattern, str(value or ""), re.IGNORECASE) is not None
 

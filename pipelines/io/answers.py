@@ -8,6 +8,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR
@@ -102,6 +103,12 @@ def identifier(level: str, matching: Mapping[str, str], wanted: tuple[str, ...])
         tag = Tag(keyword)
         dataset.add_new(tag, dictionary_VR(tag), matching.get(keyword))
     return dataset
+
+
+def day_keys(day: date, times: str) -> dict[str, str]:
+    """What the studies of a day match, or those of a range of StudyTime in it (PS3.4 C.2.2.2.5)."""
+    keys = {"StudyDate": f"{day:%Y%m%d}"}
+    return keys | {"StudyTime": times} if times else keys
 
 
 def answer_of(dataset: Dataset) -> Answer:

@@ -18,8 +18,9 @@ from pynetdicom.presentation import PresentationContext
 
 from pipelines.core.errors import PeerError, SettingsError
 from pipelines.core.node_settings import NodeSettings, refuse_bad_ae_title
+from pipelines.io.answers import Answer, answer_of
 from pipelines.peers.dimse_contexts import FIND, VERIFICATION, roles
-from pipelines.peers.node import Passing, Refused
+from pipelines.peers.node import Cut, Passing, Refused
 from pipelines.peers.tls import tls_context
 
 ADDRESS = re.compile(
@@ -27,7 +28,8 @@ ADDRESS = re.compile(
 )
 QUERY_CONTEXTS = (build_context(VERIFICATION), build_context(FIND))
 PENDING = frozenset({0xFF00, 0xFF01})
-CANCELLED = 0xFE00
+CUT_SHORT = frozenset({0xFE00, 0xA700})
+"""What archives end a query with that matches more than they answer (PS3.4 C.4.1.1.4)."""
 PAUSE_SECONDS = 0.0005
 REACTOR_PAUSE_SECONDS = 0.0003
 """pynetdicom's reactor looks for bytes and answers so often; at its own 1 ms a C-GET waits for it
@@ -164,8 +166,8 @@ class Arrivals:
             self.matches += getattr(message.command_set, "Status", None) in PENDING
 
 
-def matches_of(association: Association, arrivals: Arrivals, identifier: Any) -> list[Any]:
-    """All matches of a query; raises Passing where not all have come, PeerError if it may not."""
+def matches_of(association: Association, arrivals: Arrivals, identifier: Any) -> tuple[Answer, ...]:
+    """All matches of a query; raises Passing where not all have come, Cut if they never will."""
     # It resumes its own reading between two queries: one sent too soon loses its first answer
     until = time.monotonic() + 1.0
     while association._is_paused and time.monotonic() < until:
@@ -177,16 +179,18 @@ def matches_of(association: Association, arrivals: Arrivals, identifier: Any) ->
     except (RuntimeError, ValueError) as error:
         raise Passing(f"it does not take a query ({type(error).__name__})") from None
     found = [match for _, match in answers if match is not None]
-    _judge_query(getattr(answers[-1][0], "Status", None))
+    status = getattr(answers[-1][0], "Status", None)
+    if status in CUT_SHORT:
+        said = f"it answers with a part of the matches only ({status:04X}): its limit is too low"
+        raise Cut(said, tuple(map(answer_of, found)))
+    _judge_query(status)
     if arrivals.matches - before != len(found):
         raise Passing("an answer was lost")
-    return found
+    return tuple(map(answer_of, found))
 
 
 def _judge_query(status: int | None) -> None:
     if status is None:
         raise Passing("it stopped answering a query", is_down=True)
-    if status == CANCELLED:
-        raise Passing("it answers with a part of the matches only: its limit is too low")
     if status != 0:
         raise Refused(f"it refuses a query with status {status:04X}")

@@ -13,6 +13,7 @@ from pipelines.io.answers import (
     STUDY_KEYS,
     Answer,
     answer_of_json,
+    day_keys,
 )
 from pipelines.io.http import Credentials, Server
 from pipelines.io.multipart import BrokenOffError, Multipart
@@ -55,9 +56,11 @@ class DicomwebNode:
             keys = {"StudyInstanceUID": study_instance_uid}
         return self._find("/studies", keys, STUDY_KEYS)
 
-    def find_day(self, day: date, wanted: tuple[str, ...]) -> tuple[Answer, ...]:
-        """The studies of a day, with these attributes, StudyInstanceUID first."""
-        return self._find("/studies", {"StudyDate": f"{day:%Y%m%d}"}, wanted)
+    def find_day(
+        self, day: date, wanted: tuple[str, ...], *, times: str = ""
+    ) -> tuple[Answer, ...]:
+        """The studies of a day, or of a range of StudyTime in it; StudyInstanceUID stands first."""
+        return self._find("/studies", day_keys(day, times), wanted)
 
     def find_series(self, study_instance_uid: str) -> tuple[Answer, ...]:
         """The series of a study."""
@@ -76,8 +79,7 @@ class DicomwebNode:
         return self._find(f"{series}/instances", {}, wanted)
 
     def _find(self, path: str, keys: dict[str, str], wanted: tuple[str, ...]) -> tuple[Answer, ...]:
-        found = qido.matches(self.server, path, keys, wanted, unique=wanted[0])
-        return tuple(map(answer_of_json, found))
+        return qido.matches(self.server, path, keys, wanted)
 
     def _metadata(self, series: str) -> tuple[Answer, ...]:
         """The headers of a series (PS3.18 10.4.1.1.2); none where the archive has no metadata."""

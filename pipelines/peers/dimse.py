@@ -16,7 +16,7 @@ from pipelines.io.answers import (
     SERIES_KEYS,
     STUDY_KEYS,
     Answer,
-    answer_of,
+    day_keys,
     identifier,
 )
 from pipelines.peers.association import Address, Arrivals, associated, echo, matches_of
@@ -66,9 +66,11 @@ class DimseNode:
             keys = {"StudyInstanceUID": study_instance_uid}
         return self.find("STUDY", keys, STUDY_KEYS)
 
-    def find_day(self, day: date, wanted: tuple[str, ...]) -> tuple[Answer, ...]:
-        """The studies of a day, with these attributes, StudyInstanceUID first."""
-        return self.find("STUDY", {"StudyDate": f"{day:%Y%m%d}"}, wanted)
+    def find_day(
+        self, day: date, wanted: tuple[str, ...], *, times: str = ""
+    ) -> tuple[Answer, ...]:
+        """The studies of a day, or of a range of StudyTime in it; StudyInstanceUID stands first."""
+        return self.find("STUDY", day_keys(day, times), wanted)
 
     def find_series(self, study_instance_uid: str) -> tuple[Answer, ...]:
         """The series of a study."""
@@ -86,7 +88,7 @@ class DimseNode:
 
     def find(self, level: str, keys: dict[str, str], wanted: tuple[str, ...]) -> tuple[Answer, ...]:
         """The answers to a query; that there are none is believed only when said twice."""
-        found: list[Any] = []
+        found: tuple[Answer, ...] = ()
         for _ in range(ASKS_BEFORE_NOTHING):
             association, arrivals = self._asking()
             try:
@@ -97,7 +99,7 @@ class DimseNode:
             if found:
                 break
             self.close()
-        return tuple(answer_of(match) for match in found)
+        return found
 
     def _asking(self) -> tuple[Association, Arrivals]:
         """The association for queries; one that has ended is opened anew."""

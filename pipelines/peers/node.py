@@ -29,6 +29,14 @@ class Passing(Exception):  # noqa: N818  it is no error until it has been tried 
         self.is_down = is_down
 
 
+class Cut(Passing):
+    """Only a part of what matches is answered: `answers` are those."""
+
+    def __init__(self, reason: str, answers: tuple[Answer, ...]) -> None:
+        super().__init__(reason)
+        self.answers = answers
+
+
 class Refused(Passing):
     """A query was refused: another time it may pass, or never; less may be asked for."""
 
@@ -56,8 +64,13 @@ class Node(Protocol):
         """The studies that match, by StudyInstanceUID if given, else by AccessionNumber."""
         ...
 
-    def find_day(self, day: date, wanted: tuple[str, ...]) -> tuple[Answer, ...]:
-        """The studies of a day, with these attributes, StudyInstanceUID first."""
+    def find_day(
+        self, day: date, wanted: tuple[str, ...], *, times: str = ""
+    ) -> tuple[Answer, ...]:
+        """The studies of a day, or of a range of StudyTime in it; StudyInstanceUID stands first.
+
+        Raises Cut where the PACS keeps some of them to itself.
+        """
         ...
 
     def find_series(self, study_instance_uid: str) -> tuple[Answer, ...]:

@@ -1,13 +1,14 @@
 """Queries by QIDO-RS (PS3.18 10.6): page after page, each match once."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipelines.core.errors import ItemError, PeerError
-from pipelines.io.answers import tag_of
-from pipelines.io.http import Answer, LineError, Server
-from pipelines.peers.node import Passing
+from pipelines.io.answers import Answer, answer_of_json, tag_of
+from pipelines.io.http import Answer as HttpAnswer
+from pipelines.io.http import LineError, Server
+from pipelines.peers.node import Cut, Passing
 
 JSON = "application/dicom+json"
 PAGE = 500
@@ -20,27 +21,42 @@ Match = Mapping[str, Any]
 
 
 def matches(
-    server: Server, path: str, keys: Mapping[str, str], wanted: Sequence[str], *, unique: str
-) -> Iterator[Match]:
-    """The answers to a query, each value of the attribute `unique` once.
+    server: Server, path: str, keys: Mapping[str, str], wanted: Sequence[str]
+) -> tuple[Answer, ...]:
+    """The answers to a query, each value of the attribute that is wanted first once.
 
-    Raises Passing where the archive says that it keeps some to itself; PeerError, ItemError.
+    Raises Cut where the archive keeps some of them to itself; Passing, PeerError, ItemError.
     """
     terms = [f"{keyword}={matching(value)}" for keyword, value in keys.items()]
     terms += [f"includefield={tag_of(keyword)}" for keyword in wanted]
-    seen: set[str] = set()
+    found: dict[str, Match] = {}
     while True:
-        query = "&".join([*terms, f"limit={PAGE}", f"offset={len(seen)}"])
-        page, is_cut = _page(server, f"{path}?{query}")
-        new = {uid: match for match in page if (uid := _text(match, unique)) and uid not in seen}
-        seen |= new.keys()
-        yield from new.values()
+        part = [f"limit={PAGE}", f"offset={len(found)}"]
+        page, is_cut = _page(server, f"{path}?{'&'.join([*terms, *part])}")
+        is_new = _add(found, page, wanted[0])
         if len(page) < SURELY_ALL and not is_cut:
-            return
-        if not new:
+            break
+        if not is_new:
+            if len(page) == PAGE == len(found):  # it knows the first page alone: all at once, then
+                page, is_cut = _page(server, f"{path}?{'&'.join(terms)}")
+                is_cut |= not _add(found, page, wanted[0])
             if is_cut:
-                raise Passing("it does not tell all that matches")
-            return
+                raise Cut("it does not tell all that matches", _answers(found))
+            break
+    return _answers(found)
+
+
+def _add(found: dict[str, Match], page: Iterable[Match], unique: str) -> bool:
+    """Add what is new of a page; whether there was anything."""
+    before = len(found)
+    for match in page:
+        if uid := _text(match, unique):
+            found.setdefault(uid, match)
+    return len(found) > before
+
+
+def _answers(found: Mapping[str, Match]) -> tuple[Answer, ...]:
+    return tuple(map(answer_of_json, found.values()))
 
 
 def matching(value: str) -> str:
@@ -72,7 +88,7 @@ def _page(server: Server, path: str) -> tuple[list[Match], bool]:
         raise Passing("its answer is not whole") from error
 
 
-def _body(answer: Answer) -> bytes:
+def _body(answer: HttpAnswer) -> bytes:
     body = bytearray()
     for chunk in answer.chunks():
         body += chunk
@@ -81,7 +97,7 @@ def _body(answer: Answer) -> bytes:
     return bytes(body)
 
 
-def check(answer: Answer) -> None:
+def check(answer: HttpAnswer) -> None:
     """Return where an answer is all that was asked for; else raise what its status means."""
     status = answer.status
     if status == 200:

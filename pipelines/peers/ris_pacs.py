@@ -6,7 +6,6 @@ A PACS knows neither payer nor category; the rules that need them have to be tak
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from datetime import date, timedelta
-from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -14,28 +13,10 @@ from pipelines.core.addresses import shown
 from pipelines.core.errors import ItemError, PeerError
 from pipelines.core.node_settings import NodeSettings
 from pipelines.core.select_settings import SelectSettings
-from pipelines.io.answers import texts_of
 from pipelines.io.tables import Line, Table
 from pipelines.peers import opening
+from pipelines.peers.days import COLUMNS, read_day
 from pipelines.peers.policy import Policy
-
-COLUMNS = (
-    "StudyInstanceUID",
-    "AccessionNumber",
-    "IssuerOfPatientID",
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "PatientAge",
-    "StudyDate",
-    "ModalitiesInStudy",
-    "StudyDescription",
-    "InstitutionName",
-    "ReferringPhysicianName",
-    "NumberOfStudyRelatedInstances",
-)
-"""What a study may be asked for (PS3.4 C.6.2.1.2), StudyInstanceUID first."""
 
 
 def pacs_table(address: str, settings: SelectSettings, node: NodeSettings) -> Table:
@@ -60,12 +41,11 @@ def _lines(
     with closing(opening.open_node(address, settings, policy)) as node:
         for day in days:
             try:
-                answers = policy.tried(partial(node.find_day, day, COLUMNS), node.echo)
+                rows = read_day(node, policy, day)
             except ItemError as error:
                 raise PeerError(
                     f"{shown(address)}: the studies of {day} cannot be read: {error.message}",
                     hint="Have its owner raise the limit of matches, or try again later.",
                 ) from error
-            rows = {row[0]: row for row in (texts_of(answer, COLUMNS) for answer in answers)}
             for uid in sorted(rows):
                 yield next(numbers), rows[uid]
