@@ -127,7 +127,10 @@ def _refuse_few(planes: Sequence[SlicePlane], minimum_slices: int) -> None:
 
 
 def _refuse_mixed(planes: Sequence[SlicePlane], reference: SlicePlane) -> None:
+    usual = _grid(reference)
     for plane in planes:
+        if _grid(plane) == usual:
+            continue
         pair = f"{reference.label} and {plane.label}"
         if (plane.rows, plane.columns) != (reference.rows, reference.columns):
             sizes = f"{reference.rows} x {reference.columns} and {plane.rows} x {plane.columns}"
@@ -141,6 +144,12 @@ def _refuse_mixed(planes: Sequence[SlicePlane], reference: SlicePlane) -> None:
     if normal.argmax() != 2:
         plane_name = ("sagittal", "coronal")[normal.argmax()]
         raise GeometryError("NOT_AXIAL", f"the slices are {plane_name}, not axial")
+
+
+def _grid(plane: SlicePlane) -> tuple[object, ...]:
+    """Whatever slices of one series have in common; nearly always to the last digit."""
+    size = plane.rows, plane.columns, plane.pixel_spacing_mm
+    return *size, plane.row_cosines, plane.column_cosines
 
 
 def _cosine_distance(one: SlicePlane, other: SlicePlane) -> float:

@@ -103,7 +103,8 @@ def _drawn_values(slice_hu: NDArray[np.int16]) -> list[int]:
     if bright.size < DRAWN_PIXELS:
         return []
     counts = np.bincount(bright.astype(np.int64) - DRAWN_ABOVE_HU)
-    below = np.cumsum(np.pad(counts, (NEIGHBOURS_HU + 1, NEIGHBOURS_HU)))
+    none = np.zeros(NEIGHBOURS_HU + 1, counts.dtype)
+    below = np.cumsum(np.concatenate((none, counts, none[1:])))
     window = 2 * NEIGHBOURS_HU + 1
     around = (below[window:] - below[:-window] - counts) / (window - 1)
     is_spike = (counts >= DRAWN_PIXELS) & (counts >= SPIKE_RATIO * around)
