@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -187,7 +188,8 @@ class Proxy:
     """A line to a port: each connection may be cut after so many bytes of the answer.
 
     `budgets` are those bytes for one connection after the other; once spent, all is well.
-    `answered_bytes` is what has come from the port.
+    `answered_bytes` is what has come from the port. With `tls` it is an encrypted line, of which
+    the port knows nothing.
     """
 
     to: int
@@ -195,6 +197,7 @@ class Proxy:
     is_reset: bool = False
     port: int = 0
     answered_bytes: int = 0
+    tls: ssl.SSLContext | None = None
     _listener: socket.socket | None = None
 
     def __enter__(self) -> "Proxy":
@@ -215,6 +218,11 @@ class Proxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return
+            if self.tls is not None:
+                try:
+                    near = self.tls.wrap_socket(near, server_side=True)
+                except OSError:
+                    continue
             far = socket.create_connection(("127.0.0.1", self.to))
             for one in (near, far):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

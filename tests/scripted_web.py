@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pydicom
 
 BOUNDARY = "a-boundary"
+REQUESTS_PER_TOKEN = 4
 LEVELS = {
     "studies": "StudyInstanceUID",
     "series": "SeriesInstanceUID",
@@ -37,6 +39,16 @@ class WebScript:
     asked: list[str] = field(default_factory=list)
     lies: dict[str, dict] = field(default_factory=dict)
     has_pages: bool = True
+    tokens: list[str] = field(default_factory=list)
+
+    def lets_in(self, shown: str | None) -> bool:
+        """Whether the server answers who shows this."""
+        wanted = f"Bearer {self.token_of_now()}" if self.tokens else self.authorization
+        return not wanted or shown == wanted
+
+    def token_of_now(self) -> str:
+        """The token that is good for this request; one is used up by so many requests."""
+        return self.tokens[min(len(self.asked) // REQUESTS_PER_TOKEN, len(self.tokens) - 1)]
 
     def matches(self, path: str, query: dict[str, str]) -> list[dict]:
         """The answers to a query at the level the path ends with."""
@@ -96,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         script, address = self.script, urlsplit(self.path)
         script.asked.append(self.path)
         path = address.path.removeprefix("/dicom-web")
-        if script.authorization and self.headers["Authorization"] != script.authorization:
+        if not script.lets_in(self.headers["Authorization"]):
             self._send(401, b"", "text/plain")
         elif path.endswith("/metadata") and not script.has_metadata:
             self._send(404, b"", "text/plain")
@@ -144,13 +156,21 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def scripted_web(script: WebScript, certificate: str | None = None) -> Iterator[str]:
-    """The server; gives its address. It closes each connection, as Orthanc does."""
+def scripted_web(
+    script: WebScript, certificate: str | None = None, client_ca: Path | None = None
+) -> Iterator[str]:
+    """The server; gives its address. It closes each connection, as Orthanc does.
+
+    With `client_ca` it talks to those alone who show a certificate that is signed by it.
+    """
     handler = type("Handler", (_Handler,), {"script": script})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
+        if client_ca:
+            context.load_verify_locations(client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

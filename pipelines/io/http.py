@@ -2,7 +2,7 @@
 
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
@@ -17,6 +17,7 @@ from pipelines.core.errors import SettingsError
 CHUNK_BYTES = 1 << 18
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CONNECT_SECONDS = 10.0
+UNAUTHORIZED = 401
 
 
 class LineError(Exception):
@@ -58,7 +59,7 @@ class Answer:
 
 
 class Server:
-    """A web server at an address, asked with one set of credentials.
+    """A web server at an address; `credentials` gives those of now, as they may run out.
 
     Raises SettingsError where credentials would go over a line that anybody can read.
     """
@@ -66,7 +67,7 @@ class Server:
     def __init__(
         self,
         address: str,
-        credentials: Credentials,
+        credentials: Callable[[], Credentials],
         *,
         timeout_seconds: float,
         tls: ssl.SSLContext | None = None,
@@ -75,29 +76,43 @@ class Server:
         self.base = urlunsplit(
             (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", "")
         )
-        self._headers = _authorization(credentials, parts.username)
-        if self._headers and parts.scheme == "http" and parts.hostname not in LOOPBACK:
-            raise SettingsError(
-                f"{self.base}: a password or token would go there unprotected",
-                hint="Use https://, or take it out of the environment.",
-            )
+        self._credentials, self._user = credentials, parts.username
+        self._is_open = parts.scheme == "http" and parts.hostname not in LOOPBACK
+        self._headers = self._authorization()
         self._timeout = Timeout(connect=min(CONNECT_SECONDS, timeout_seconds), read=timeout_seconds)
         self._pool = PoolManager(retries=False, timeout=self._timeout, ssl_context=tls)
 
     @contextmanager
     def get(self, path: str, *, accept: str) -> Iterator[Answer]:
-        """The answer to GET, for a path and query as they are to be sent; raises LineError."""
-        headers: Mapping[str, str] = {
-            **self._headers, "Accept": accept, "Accept-Encoding": "identity",
-        }  # fmt: skip
-        with _line_errors(is_asking=True):
-            response = self._pool.request(
-                "GET", self.base + path, headers=headers, preload_content=False, redirect=False
-            )
+        """The answer to GET, for a path and query as they are to be sent; raises LineError.
+
+        Where it is 401 and there are new credentials by now, it is asked once more with them.
+        """
+        response = self._answer(path, accept)
+        if response.status == UNAUTHORIZED and self._headers != (now := self._authorization()):
+            response.close()
+            self._headers = now
+            response = self._answer(path, accept)
         try:
             yield Answer(response)
         finally:
             response.close()
+
+    def _answer(self, path: str, accept: str) -> BaseHTTPResponse:
+        headers = {**self._headers, "Accept": accept, "Accept-Encoding": "identity"}
+        with _line_errors(is_asking=True):
+            return self._pool.request(
+                "GET", self.base + path, headers=headers, preload_content=False, redirect=False
+            )
+
+    def _authorization(self) -> dict[str, str]:
+        headers = _authorization(self._credentials(), self._user)
+        if headers and self._is_open:
+            raise SettingsError(
+                f"{self.base}: a password or token would go there unprotected",
+                hint="Use https://, or take it out of the environment.",
+            )
+        return headers
 
     def close(self) -> None:
         """Close the connections."""

@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 
-from pipelines.core.errors import ItemError, PeerError
+from pipelines.core.errors import ItemError, PeerError, SettingsError
 from pipelines.core.node_settings import NodeSettings
 from pipelines.io.answers import (
     IMAGE_KEYS,
@@ -23,15 +24,30 @@ from pipelines.peers.node import Passing, Request
 from pipelines.peers.tls import tls_context
 
 TOKEN, PASSWORD = "MOSMED_PACS_TOKEN", "MOSMED_PACS_PASSWORD"
+TOKEN_FILE = "MOSMED_PACS_TOKEN_FILE"  # noqa: S105  the name, not the word
+"""A file whose token somebody else renews: it is read again once the PACS does not take it."""
 OBJECTS = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 """Objects as they are stored, whatever their transfer syntax (PS3.18 8.7.3.5.2)."""
 
 
 def server_of(address: str, settings: NodeSettings) -> Server:
     """The server at an address; raises SettingsError where it may not be asked that way."""
-    credentials = Credentials(os.environ.get(TOKEN), os.environ.get(PASSWORD))
     tls = tls_context(settings) if address.lower().startswith("https:") else None
-    return Server(address, credentials, timeout_seconds=settings.timeout_seconds, tls=tls)
+    return Server(address, _credentials, timeout_seconds=settings.timeout_seconds, tls=tls)
+
+
+def _credentials() -> Credentials:
+    """Those of the environment; a token's file is read whenever it is asked for."""
+    token, file = os.environ.get(TOKEN), os.environ.get(TOKEN_FILE)
+    if file:
+        try:
+            token = Path(file).read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"the token of the PACS cannot be read: {type(error).__name__}",
+                hint=f"Look at the file that {TOKEN_FILE} names.",
+            ) from error
+    return Credentials(token, os.environ.get(PASSWORD))
 
 
 @dataclass(slots=True)

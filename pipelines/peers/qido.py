@@ -105,8 +105,9 @@ def check(answer: HttpAnswer) -> None:
     if status in {401, 403, 407}:
         raise PeerError(
             f"the PACS does not let us in (HTTP {status})",
-            hint="Put its token into MOSMED_PACS_TOKEN, or name the user in the address and put "
-            "the password into MOSMED_PACS_PASSWORD.",
+            hint="Put its token into MOSMED_PACS_TOKEN (or the file that MOSMED_PACS_TOKEN_FILE "
+            "names), or name the user in the address and put the password into "
+            "MOSMED_PACS_PASSWORD.",
         )
     if 300 <= status < 400:
         raise PeerError(

@@ -58,7 +58,7 @@ def costs(address: str, web: str, uid: str) -> dict[str, float]:
         if name == "DIMSE":
             found["association and echo"] = milliseconds(node.echo)
         node.close()
-    server = Server(web, Credentials(), timeout_seconds=30)
+    server = Server(web, Credentials, timeout_seconds=30)
     found["metadata bytes"] = _size(server, f"/studies/{uid}/metadata", "application/dicom+json")
     found["study bytes"] = _size(
         server, f"/studies/{uid}", 'multipart/related; type="application/dicom"; transfer-syntax=*'
