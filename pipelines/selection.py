@@ -141,6 +141,8 @@ def _has_identity(candidate: Candidate) -> bool:
 
 def _blanked(selection: Selection, names: Collection[str]) -> Selection:
     """The selection without the identity of these studies: they keep their places, and are out."""
+    if not names:
+        return selection
     gone = [candidate for candidate in selection.candidates if candidate.public_id in names]
     accessions = {candidate.accession_number for candidate in gone} - {None}
     studies = {study_number(candidate) for candidate in gone}

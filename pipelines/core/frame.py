@@ -54,6 +54,9 @@ class Frame:
         self._rank = array("Q")
         self._group = array("b")
 
+    def __len__(self) -> int:
+        return len(self._row)
+
     def add(self, row: int, *, rule: int, unknown: int) -> None:
         """Another row, the rule that leaves it out by itself, and a bit for each unknown value."""
         self._row.append(row)
