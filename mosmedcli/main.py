@@ -107,15 +107,15 @@ def _say(word: str, text: str) -> None:
 
 def _give_up(error: Exception) -> NoReturn:
     import tempfile
-    import traceback
 
-    text = "".join(traceback.format_exception(error))
+    from pipelines.core.tracebacks import traceback_of
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="mosmed-", suffix=".log", delete=False, encoding="utf-8"
     ) as file:
-        file.write(text)
+        file.write(traceback_of(error))
     _say("error", f"mosmed met something it did not expect ({type(error).__name__})")
-    _say("next", f"please report it; the traceback, which may name files, is in {Path(file.name)}")
+    _say("next", f"please report it; the traceback, which quotes no value, is in {Path(file.name)}")
     sys.exit(1)
 
 

@@ -102,7 +102,7 @@ def _study_file(workspace: Workspace, public_id: str) -> str | None:
 
 
 def _clean_log(workspace: Workspace, candidate: Candidate) -> None:
-    """Take out of the log the lines that hold a value of the patient: a traceback may name files.
+    """Take out of the log the lines that hold a value of the patient: older tracebacks named files.
 
     The log is open while a command runs, so it is written in place.
     """

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.errors import CodedError, MosmedError, PrivacyError, WorkspaceError
 from pipelines.core.faults import FAULTS
 from pipelines.core.model import Excluded, Failed
+from pipelines.core.tracebacks import traceback_of
 
 if TYPE_CHECKING:  # loaded only by whoever has more than one thing to do
     from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -86,10 +87,10 @@ def attempt(task: Task) -> Result:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             stop = ("the disk is full", "Free some space, then run the same command again.")
         value = _failed(task, "DISK", os.strerror(error.errno) if error.errno else "I/O error")
-        trace = _traceback()
+        trace = traceback_of(error)
     except Exception as error:  # noqa: BLE001  a bug must not take the other studies with it
         value = _failed(task, "INTERNAL", type(error).__name__)
-        trace = _traceback()
+        trace = traceback_of(error)
     return Result(
         public_id=task.public_id,
         value=value,
@@ -143,7 +144,7 @@ class Workers:
         results = self._results(handed_out, halted)
         for result in results:
             if result.trace:
-                _log_error("%s: %s", result.public_id, result.trace)
+                _log_error("%s:\n%s", result.public_id, result.trace)
             if result.stop:
                 halted.append(result.stop)
             else:
@@ -237,12 +238,6 @@ def start_processes(
     return ProcessPoolExecutor(
         jobs, mp_context=context, initializer=_begin_worker, initargs=(os.getpid(), presence)
     )
-
-
-def _traceback() -> str:
-    import traceback
-
-    return traceback.format_exc()
 
 
 def _log_error(message: str, *values: str) -> None:

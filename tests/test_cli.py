@@ -165,8 +165,13 @@ def test_the_environment_and_flags_reach_the_stages(tmp_path, monkeypatch):
 
 
 def test_an_unexpected_error_ends_without_a_traceback_on_the_screen(tmp_path, monkeypatch):
+    name = "^".join(["Ivanov", "Ivan"])
+
     def surprise(*_):
-        raise ZeroDivisionError
+        try:
+            int(name)
+        except ValueError as error:
+            raise ZeroDivisionError(name) from error
 
     monkeypatch.setattr("mosmedcli.start.start", surprise)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -176,7 +181,10 @@ def test_an_unexpected_error_ends_without_a_traceback_on_the_screen(tmp_path, mo
     assert result.exit_code == 1
     assert "Traceback" not in result.output
     (log,) = tmp_path.glob("mosmed-*.log")
-    assert "ZeroDivisionError" in log.read_text()
+    text = log.read_text()
+    assert text.index("ValueError") < text.index("ZeroDivisionError")
+    assert "line " in text
+    assert name not in text
 
 
 def test_every_fault_has_a_meaning_and_a_next_step_and_is_raised_somewhere():

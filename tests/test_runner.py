@@ -82,6 +82,19 @@ def test_whatever_goes_wrong_comes_back_as_a_value_with_a_hint(tmp_path, work, c
     assert ("ZeroDivisionError" in result.trace) == (code == "INTERNAL")
 
 
+def test_the_trace_of_a_bug_tells_where_it_is_and_quotes_no_value(tmp_path):
+    name = "^".join(["Ivanov", "Ivan"])
+
+    def stumble(*_):
+        int(name)
+
+    trace = attempt(Task(public_id="s1", work=stumble, arguments=(), folder=tmp_path / "s1")).trace
+
+    assert "int(name)" in trace
+    assert trace.endswith("ValueError\n")
+    assert name not in trace
+
+
 def test_a_study_that_is_left_out_has_no_outputs(tmp_path):
     assert attempt(task(tmp_path, leave_out)).outputs is None
 

@@ -234,6 +234,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "INTERNAL": Fault(
         "an error nobody expected",
-        "This is a bug in mosmed: please report it. The traceback is in private/mosmed.log.",
+        "This is a bug in mosmed: please report it with its traceback, which quotes no value; "
+        "a workspace keeps it in private/mosmed.log.",
     ),
 }

@@ -48,7 +48,7 @@ class Workspace:
 
     @property
     def log(self) -> Path:
-        """Where tracebacks go: they may name files, so the log is private."""
+        """Where tracebacks go: they tell where mosmed is installed, so the log is private."""
         return self.private / "mosmed.log"
 
     @property
