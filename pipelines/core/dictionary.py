@@ -23,12 +23,12 @@ def vr_of(tag: int) -> str:
 
     Raises KeyError for a tag that PS3.6 does not have, or only as one of a range.
     """
-    return _vrs()[tag]
+    return _vrs()[f"{tag:08X}"]
 
 
 def is_in_dictionary(tag: int) -> bool:
     """Whether PS3.6 has the tag, and not only as one of a range."""
-    return tag in _vrs()
+    return f"{tag:08X}" in _vrs()
 
 
 def is_well_known(uid: str) -> bool:
@@ -43,11 +43,11 @@ def is_encapsulated(transfer_syntax: str) -> bool | None:
 
 
 @lru_cache(maxsize=1)
-def _vrs() -> Mapping[int, str]:
-    vrs: dict[int, str] = {}
+def _vrs() -> Mapping[str, str]:
+    vrs: dict[str, str] = {}
     for line in VRS_FILE.read_text("ascii").splitlines():
         vr, _, tags = line.partition(": ")
-        vrs.update((int(tag, 16), vr) for tag in tags.split(" "))
+        vrs.update(dict.fromkeys(tags.split(" "), vr))
     return vrs
 
 

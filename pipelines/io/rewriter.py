@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ PATIENT_AGE = 0x00101010
 SAMPLES, FRAMES, ROWS, COLUMNS, BITS = 0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280100
 PIXEL_REPRESENTATION = 0x00280103
 LINKS = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
+_IS_ASCII, _COUNTED = attrgetter("is_ascii"), attrgetter("counted")
 _INTEGER = re.compile(rb"[0-9]{1,9} ?")
 
 
@@ -166,7 +168,7 @@ class Rewriter:
                 if proof.finds_counters([piece])
             }
         contents = {tag: piece.content for tag, piece in pieces.items() if piece.content}
-        is_ascii = all(piece.is_ascii for piece in pieces.values())
+        is_ascii = all(map(_IS_ASCII, pieces.values()))
         contents |= self._claimed(engine, (raw.is_implicit, is_ascii))
         links = [_text(contents, tag, raw) for tag in LINKS]
         if not all(links):
@@ -240,7 +242,7 @@ def _blanked(piece: Piece, raw: RawHeader) -> Piece:
 
 
 def _counts(raw: RawHeader, pieces: Mapping[int, Piece]) -> Counter[str]:
-    counts = Counter(chain.from_iterable(piece.counted for piece in pieces.values()))
+    counts = Counter(chain.from_iterable(map(_COUNTED, pieces.values())))
     counts.update(structural(tag) for tag in raw.behind)
     counts["private"] += len(raw.private.keys() - pieces.keys())
     return +counts
@@ -289,7 +291,7 @@ def _short(raw: RawHeader, tag: int) -> int:
 
 def _head(contents: dict[int, bytes], raw: RawHeader, links: list[str]) -> bytes:
     start = encode_start(sop_class_uid=links[0], sop_instance_uid=links[1], syntax=raw.syntax)
-    elements = (contents[tag] for tag in sorted(contents))
+    elements = map(contents.__getitem__, sorted(contents))
     length = UNDEFINED_LENGTH if raw.pixels is not None else raw.pixels_length
     pixels = pixel_header(raw.pixel_vr, length, is_implicit=raw.is_implicit)
     return b"".join((start, *elements, pixels))
