@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from pipelines.core.errors import WorkspaceError
+from pipelines.io import sealing
 from pipelines.io.disk import swap_in
 from pipelines.io.sealing import is_whole, seal
 from pipelines.io.workspace import Workspace
@@ -88,3 +89,12 @@ def test_what_a_killed_process_left_half_made_is_swept_away(tmp_path):
         pass
 
     assert list((tmp_path / "work" / "thin").iterdir()) == [kept]
+
+
+def test_many_files_are_sealed_as_few_are(tmp_path, monkeypatch):
+    folder = folder_with(tmp_path / "made", **{f"{number}/file": "x" for number in range(12)})
+    at_once = seal(folder)
+    monkeypatch.setattr(sealing, "FEW_FILES", 12)
+
+    assert seal(folder) == at_once
+    assert (at_once.files, at_once.size_bytes) == (12, 12)

@@ -11,6 +11,7 @@ Image IODs decides (PS3.15 E.3.1): Type 1 gets a dummy, Type 2 is blanked, all o
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from pipelines.core.deid import (
@@ -37,8 +38,9 @@ CT_TYPE_2 = frozenset({"AcquisitionContextSequence", "ContrastBolusAgent"})
 PSEUDONYMS = frozenset({"PatientName", "PatientID"})
 
 
+@lru_cache(maxsize=2)
 def profile(options: Options) -> Rules:
-    """The rules mosmed ships, before any recipe of the user."""
+    """The rules mosmed ships, before any recipe of the user; made once for all studies."""
     by_tag = dict(_profile_rules(options)) | dict(_ct_rules(options))
     return Rules(
         options=options,

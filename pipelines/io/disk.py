@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -105,6 +106,6 @@ def sha256_of(path: Path) -> str:
         return sha256_in(file)
 
 
-def sha256_in(file: BinaryIO) -> str:
+def sha256_in(file: BinaryIO | FileIO) -> str:
     """The SHA-256 of what an open file still holds, in hexadecimal."""
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

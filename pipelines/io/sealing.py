@@ -5,21 +5,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.core.codec import digest
-from pipelines.io.disk import sha256_in, sync_folder
+from pipelines.io.disk import sha256_in, sync_all, sync_folder
 from pipelines.io.ledger import Outputs
+
+FEW_FILES = 8
+"""So many files are synced one by one, which waits for nobody else's writing; more at once."""
 
 
 def seal(folder: Path) -> Outputs:
     """Sync every file below a folder to the disk, and say what there is."""
+    paths = _files(folder)
+    are_few = len(paths) <= FEW_FILES
     listed = []
-    for path in _files(folder):
-        with path.open("rb") as file:
-            listed.append(
-                (str(path.relative_to(folder)), os.fstat(file.fileno()).st_size, sha256_in(file))
-            )
-            os.fsync(file.fileno())
-    for path in (folder, *(p for p in folder.rglob("*") if p.is_dir())):
-        sync_folder(path)
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            listed.append((str(path.relative_to(folder)), size_bytes, sha256_in(file)))
+            if are_few:
+                os.fsync(file.fileno())
+    if are_few:
+        for place in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+            sync_folder(place)
+    else:
+        sync_all(folder)
     return Outputs(
         files=len(listed), size_bytes=sum(size for _, size, _ in listed), sha256=digest(listed)
     )
