@@ -20,6 +20,7 @@ PEERS = {
     "SimpleITK": Peer("SimpleITK", "2.5.7"),
     "dicom2nifti": Peer("dicom2nifti", "2.6.2"),
 }
+CODECS = (Peer("deflate", "0.9.0"), Peer("isal", "1.9.1"), Peer("zlib-ng", "1.1.0"))
 
 Command = Callable[[Path, Path], Sequence[str]]
 
@@ -90,7 +91,7 @@ def whole(broken: dict[str, str], scratch: Path) -> list[Contestant]:
             broken=broken["dicom2nifti"],
             rounds=SLOW_ROUNDS,
         ),
-        _packing("full", scratch),
+        _packing("full", scratch, level=2),
     ]
 
 
@@ -121,7 +122,7 @@ def floors(syntax: str, scratch: Path) -> list[Contestant]:
         ),
     ]
     if syntax == "raw":
-        return [*found, _packing("thinned", scratch)]
+        return [*found, _packing("thinned", scratch, level=1)]
     codec = {"jpeg": "jpeg8_decode", "j2k": "jpeg2k_decode"}[syntax]
     decode = _own("decode_frames.py", str(scratch / f"frames-{syntax}"), codec)
     return [
@@ -130,11 +131,11 @@ def floors(syntax: str, scratch: Path) -> list[Contestant]:
     ]
 
 
-def _packing(what: str, scratch: Path) -> Contestant:
+def _packing(what: str, scratch: Path, *, level: int) -> Contestant:
     return Contestant(
         name=f"gzip the {what} volume",
-        command=_own("pack.py", str(scratch / "plain" / f"{what}.raw"), "4", "{out}"),
-        note="floor: libdeflate 4",
+        command=_own("pack.py", str(scratch / "plain" / f"{what}.raw"), str(level), "{out}"),
+        note=f"floor: libdeflate {level}, as mosmed",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bench.convert_contestants import (
+    CODECS,
     PEERS,
     SCRIPTS,
     WORKERS_NOTE,
@@ -17,7 +18,8 @@ from tests.bench.convert_contestants import (
     whole,
 )
 from tests.bench.harness import BYTES_PER_MB, Contestant, Runs, markdown, once, run, size_mb
-from tests.bench.venv import PYTHON, ROOT, versions
+from tests.bench.venv import PYTHON, ROOT, install, versions
+from tests.bench.volumes import MAKERS, REAL
 
 TITLE = "convert and thin"
 SLICES, STUDIES = 300, 10
@@ -52,7 +54,8 @@ def measure(scratch: Path, say: Callable[[str], None], rounds: int) -> str:
     parts.append(f"### {STUDIES} studies, every 10th slice, uncompressed")
     parts.append(_table(runs["batch"], raw, scratch, source=scratch / "batch"))
     microseconds = json.loads(_make("headers", raw))
-    parts += ["### Targets", _targets(runs, microseconds), "### Traps", _league(scratch, broken)]
+    parts += ["### Targets", _targets(runs, microseconds), "### Packing", _packing(scratch)]
+    parts += ["### Traps", _league(scratch, broken)]
     return "\n\n".join(["", PROSE, versions(*(peer.package for peer in PEERS.values())), *parts])
 
 
@@ -141,6 +144,36 @@ def _batch_rows(batch: dict[str, Runs]) -> list[list[str]]:
         rows.append([f"{name}: CPU s a study", "0.15", f"{seconds:.3f}"])
         rows.append([f"{name}: peak MiB a process", "100", f"{peak:.0f}"])
     return rows
+
+
+def _packing(scratch: Path) -> str:
+    """What every codec makes of real series, against zlib 6, which packed the published ones."""
+    faults = [fault for fault in map(install, CODECS) if fault]
+    if faults or not REAL.exists():
+        return "; ".join(faults) or "not measured: there are no real series"
+    _make("real", scratch / "series")
+    told = {}
+    for maker, (name, kernel) in MAKERS.items():
+        raw = scratch / "series" / f"{name}-{kernel}.raw"
+        told[maker] = json.loads(_run_peer("pack_levels.py", raw))
+    heads = ["", *(head for maker in told for head in (f"{maker}: ns/byte", "x zlib 6"))]
+    rows = []
+    for codec in next(iter(told.values())):
+        row = [codec]
+        for figures in told.values():
+            nanoseconds, size = figures[codec]
+            row += [f"{nanoseconds:.1f}", f"{size / figures['zlib 6'][1]:.3f}"]
+        rows.append(row)
+    prose = (
+        "CPU and size of whole real series, in HU. The bytes that isal makes depend on the "
+        "processor; those of libdeflate on its version alone."
+    )
+    return f"{prose}\n\n{markdown(heads, rows)}"
+
+
+def _run_peer(script: str, *arguments: Path | str) -> str:
+    command = [str(PYTHON), str(SCRIPTS / script), *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def _league(scratch: Path, broken: dict[str, str]) -> str:

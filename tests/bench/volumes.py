@@ -3,7 +3,8 @@
 series COUNT SYNTAX FOLDER   one chest CT of 512 x 512 at 0.8 mm, made from real slices
 batch COUNT FROM FOLDER      copies of a series as studies of their own
 frames FROM FOLDER           the bare compressed frames of every tenth instance
-plain FROM FOLDER            the thinned and the full volume as .nii, to be packed alone
+plain FROM FOLDER            the thinned and the full volume, to be packed alone
+real FOLDER                  whole real series of several makers, to be packed alone
 check FROM OUT               how large OUT is, and whether its voxels are those of FROM (JSON)
 headers FROM                 microseconds a header: mosmed, pydicom, a bare read (JSON)
 """
@@ -17,6 +18,7 @@ import nibabel
 import numpy as np
 import pydicom
 from pydicom.encaps import generate_frames
+from pydicom.misc import is_dicom
 
 from pipelines.phantom.encoding import pixel_data
 from pipelines.phantom.instances import instance_dataset
@@ -24,6 +26,12 @@ from pipelines.phantom.noise import made_uid
 from pipelines.phantom.spec import SeriesSpec, Syntax
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "chest_siemens_8mm"
+MAKERS = {
+    "Siemens, soft": ("chest_siemens_8mm", "B40f"),
+    "Siemens, sharp": ("chest_siemens_8mm", "B70f"),
+    "GE": ("chest_ge_16", "STANDARD"),
+    "Philips, head": ("head_phantom_philips", "UB"),
+}
 STEP_MM, EVERY, PROBE_BYTES = 0.8, 10, 8192
 SYNTAXES = {
     "raw": Syntax.EXPLICIT_LITTLE,
@@ -92,6 +100,18 @@ def plain(source: str, folder: str) -> None:
     (out / "thinned.raw").write_bytes(planes[EVERY - 1 :: EVERY].tobytes())
 
 
+def real(folder: str) -> None:
+    out = Path(folder)
+    out.mkdir()
+    for name, kernel in MAKERS.values():
+        files = [path for path in (REAL.parent / name).rglob("*") if path.is_file()]
+        read = [pydicom.dcmread(path) for path in files if is_dicom(path)]
+        slices = [one for one in read if one.get("ConvolutionKernel") == kernel]
+        slices.sort(key=lambda one: one.ImagePositionPatient[2])
+        if slices:
+            np.stack([_hu(one) for one in slices]).tofile(out / f"{name}-{kernel}.raw")
+
+
 def _hu(dataset: pydicom.Dataset) -> np.ndarray:
     return (dataset.pixel_array.astype(np.int32) + int(dataset.RescaleIntercept)).astype(np.int16)
 
@@ -145,7 +165,7 @@ def headers(source: str) -> None:
     sys.stdout.write(json.dumps(told))
 
 
-COMMANDS = {each.__name__: each for each in (series, batch, frames, plain, check, headers)}
+COMMANDS = {one.__name__: one for one in (series, batch, frames, plain, real, check, headers)}
 
 if __name__ == "__main__":
     COMMANDS[sys.argv[1]](*sys.argv[2:])
