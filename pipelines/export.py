@@ -9,21 +9,24 @@ from pipelines.core.errors import DicomError, ItemError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate, Exported
 from pipelines.core.model import Decision, Excluded, ReaderMask, Sex
+from pipelines.core.traces import traces_of
 from pipelines.io.dose_report import read_doses
 from pipelines.io.mask_files import bring_mask
 from pipelines.io.slice_table import TABLE_NAME, table_bytes
 from pipelines.io.subject import Subject, merged, read_subject
 from pipelines.peers.archives import Archive, ArchivedInstance
-from pipelines.peers.gathering import gather
+from pipelines.peers.gathering import Gathered, gather
 from pipelines.peers.masks import digest_of, drawn_in_study, find_masks
 from pipelines.peers.opening import open_archive
 from pipelines.peers.studies import Decisions, Study, is_report, numbered
 
-VERSION: int = 6
+VERSION: int = 7
 
 SERIES_FOLDER, OTHER_FOLDER = "series", "other"
 SCRATCH_FOLDER = "receiving"
 """Where an archive may keep what it has received; gone when the study is exported."""
+
+NAMES_THE_PATIENT = "not told: it would quote the patient's name or number"
 
 OLDEST_AGE_YEARS = 90
 """Older patients are so few that the age would name them: 90 stands for 90 and older."""
@@ -39,6 +42,7 @@ def work(
     """
     with closing(open_archive(settings, source=source, scratch=folder / SCRATCH_FOLDER)) as archive:
         gathered = archive.steady(lambda: gather(candidate, settings, archive))
+        gathered = _without_values(gathered, candidate)
         if gathered.reason:
             return Excluded(
                 public_id=candidate.public_id,
@@ -79,6 +83,23 @@ def outside(candidate: Candidate, settings: ExportSettings) -> str:
         return digest_of(find_masks(candidate, settings))
     except ItemError as error:
         return error.code
+
+
+def _without_values(gathered: Gathered, candidate: Candidate) -> Gathered:
+    """The same, saying nothing of series whose descriptions name the patient or a number of his."""
+    known = traces_of(candidate.identifying_values)
+
+    def said(text: str) -> str:
+        return NAMES_THE_PATIENT if known.found_in(text.encode()) else text
+
+    return replace(
+        gathered,
+        reason=said(gathered.reason),
+        decisions=tuple(
+            replace(one, value=said(one.value), outcome=said(one.outcome))
+            for one in gathered.decisions
+        ),
+    )
 
 
 # --- copying

@@ -26,6 +26,7 @@ from pipelines.core.series import (
     flaw_of,
     summarize,
 )
+from pipelines.export import NAMES_THE_PATIENT
 from pipelines.io.index import refresh
 from pipelines.io.subject import parts_of_name
 from pipelines.peers.archives import INDEX_NAME
@@ -296,6 +297,19 @@ def test_no_matching_series_excludes_with_the_nearest_miss_of_each(pacs, tmp_pat
     assert "series 1 'SCANOGRAM': it is a localizer" in result.reason
     assert len(result.decisions) >= 5
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("wanted", ["%ABDOMEN%", "%BODY%"])
+def test_a_description_that_names_the_patient_is_not_told(pacs, wanted):
+    named = replace(LUNG, series_number=4, series_description="Ivanova 1957", convolution_kernel="")
+    write_series(pacs / "named", replace(named, series_instance_uid="1.2.3.4"), VOXELS_HU)
+    who = candidate(identifying_values=("Ivanova^Anna",), expected_instances=None)
+
+    result = exported(pacs, who, descriptions=(wanted,))
+
+    said = repr(result.decisions) + getattr(result, "reason", "")
+    assert "Ivanova" not in said
+    assert NAMES_THE_PATIENT in said
 
 
 def test_two_equal_series_exclude_rather_than_guess(pacs):
