@@ -400,6 +400,35 @@ def test_htj2k_is_lossless_only_where_nothing_speaks_against_it(
         assert np.array_equal(decode(read_header(path)).voxels_hu, voxels[0])
 
 
+def test_a_real_chest_in_htj2k_is_what_another_decoder_makes_of_it(tmp_path, shared_data):
+    for path in sorted((shared_data / "chest_ge_16").rglob("*.dcm"))[:3]:
+        dataset = pydicom.dcmread(path)
+        frame = imagecodecs.htj2k_encode(dataset.pixel_array, reversible=True)  # by OpenJPH
+        dataset.PixelData = encapsulate([frame + b"\0" * (len(frame) % 2)])
+        dataset["PixelData"].is_undefined_length = True
+        dataset["PixelData"].VR = "OB"
+        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.201"
+        dataset.save_as(tmp_path / path.name)
+        by_openjpeg = imagecodecs.jpeg2k_decode(frame)
+
+        voxels_hu = decode(read_header(tmp_path / path.name)).voxels_hu
+
+        assert np.array_equal(voxels_hu, by_openjpeg + int(dataset.RescaleIntercept))
+        assert np.array_equal(voxels_hu, decode(read_header(path)).voxels_hu)
+
+
+@pytest.mark.parametrize("way", ["older version", "smaller build"])
+def test_a_syntax_whose_decoder_is_not_at_hand_is_refused_by_name(tmp_path, monkeypatch, way):
+    path = write_slice(tmp_path, syntax=Syntax.JPEG_LS)
+
+    def absent(_):
+        raise ImportError
+
+    monkeypatch.setattr(imagecodecs, "jpegls_decode", None if way == "older version" else absent)
+
+    assert code_of(path) == "UNSUPPORTED_SYNTAX"
+
+
 def test_a_slice_that_was_lossy_once_stays_lossy(tmp_path):
     path = write_slice(tmp_path, elements={"LossyImageCompression": "01"})
 

@@ -195,14 +195,15 @@ def _read_stored(header: InstanceHeader) -> tuple[NDArray[Any], bool]:
         return _stored_values(read_native(header), header.pixels), True
     if syntax == RLE_SYNTAX:
         return _stored_values(_decode_rle(read_frame(header), header), header.pixels), True
-    if syntax not in DECODERS:
+    decoder = getattr(imagecodecs, DECODERS.get(syntax, ""), None)
+    if decoder is None:  # older versions of imagecodecs do not have all
         raise _unsupported(header)
     is_2000 = syntax in JPEG_2000_SYNTAXES or syntax in HTJ2K_SYNTAXES
     claim_of = codestreams.read_jpeg2000_claim if is_2000 else codestreams.read_jpeg_claim
     frame = read_frame(header)
     claim = claim_of(frame)
     _refuse_false_claim(claim, frame, header)
-    raw = _raw_words(_run_codec(getattr(imagecodecs, DECODERS[syntax]), frame, header), header)
+    raw = _raw_words(_run_codec(decoder, frame, header), header)
     return _stored_values(raw, header.pixels), claim is not None and claim.is_reversible
 
 
@@ -241,6 +242,8 @@ def _refuse_false_claim(
 def _run_codec(decoder: Callable[[bytes], Any], frame: bytes, header: InstanceHeader) -> Any:
     try:
         return decoder(frame)
+    except ImportError as error:  # nor do all builds of one version
+        raise _unsupported(header) from error
     except CODEC_ERRORS as error:
         raise bad_pixels(header, f"the frame cannot be decoded ({type(error).__name__})") from error
 
