@@ -30,8 +30,8 @@ def explain(session: Session, *, is_whole: bool) -> None:
       mosmed explain -w lungs --all
     """
     from mosmedcli import show
-    from pipelines.anonymize import explain as explained
     from pipelines.core.codec import to_jsonable
+    from pipelines.explanation import explain as explained
     from pipelines.explanation import summary, table
 
     rows = explained(_settings(session))

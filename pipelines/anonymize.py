@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipelines.core.anonymize_settings import AnonymizeSettings
-from pipelines.core.deid import STRUCTURAL, UNLISTED, Rules, private_text, tag_text
+from pipelines.core.deid import Rules
 from pipelines.core.errors import DicomError, ItemError, PrivacyError, SettingsError
 from pipelines.core.identity import Exported, Pseudonyms
 from pipelines.core.model import Decision, Deidentified, Excluded, FolderItem, ReaderMask, Sex
@@ -35,16 +35,6 @@ SERIES_FOLDER = "series"
 DUPLICATE = "duplicate"
 
 find = find_series
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
-    """One line of `mosmed explain`: what happens to an attribute, and why."""
-
-    tag: str
-    keyword: str
-    action: str
-    why: str
 
 
 def work(
@@ -155,41 +145,6 @@ def rules_of(settings: AnonymizeSettings) -> Rules:
     from pipelines.io.recipe import load
 
     return load(options, settings.recipes)
-
-
-def explain(settings: AnonymizeSettings) -> tuple[Explained, ...]:
-    """What these settings do to every attribute: what no recipe can change, tags, then types."""
-    rules = rules_of(settings)
-    fixed = [
-        Explained(tag=place, keyword=what, action="remove", why=why)
-        for place, what, why in STRUCTURAL
-    ]
-    named = [
-        Explained(
-            tag=tag_text(tag),
-            keyword=rule.keyword,
-            action=rule.action.value,
-            why=f"{rule.origin.value}: {rule.why}",
-        )
-        for tag, rule in sorted(rules.by_tag.items())
-    ]
-    private = [
-        Explained(
-            tag=private_text(element),
-            keyword=element.name,
-            action="keep",
-            why="PS3.15 option: Retain Safe Private, Table E.3.10-1; with its creator",
-        )
-        for element in rules.by_private.values()
-    ]
-    typed = [
-        Explained(tag=f"VR {vr}", keyword="any other", action=rule.action.value, why=rule.why)
-        for vr, rule in sorted(rules.by_vr.items())
-    ]
-    rest = Explained(
-        tag="the rest", keyword="any other", action=UNLISTED.action.value, why=UNLISTED.why
-    )
-    return (*fixed, *named, *private, *typed, rest)
 
 
 def _key(settings: AnonymizeSettings) -> bytes:

@@ -19,6 +19,7 @@ from pipelines.chain import ANONYMIZE
 from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.codec import canonical_json, digest, to_jsonable
 from pipelines.core.model import Decision, Deidentified, Excluded
+from pipelines.explanation import explain
 from pipelines.io.disk import sha256_of, sync_folder
 from pipelines.io.keys import read_key
 from pipelines.io.workspace import Workspace
@@ -68,7 +69,7 @@ def signature(said: Mapping[str, Any], key: bytes) -> str:
 def rules_digest(settings: AnonymizeSettings) -> str:
     """A digest of what is done to every attribute, and of the recipes that say so."""
     recipes = [sha256_of(path) for path in settings.recipes]
-    return digest(anonymize.VERSION, anonymize.explain(settings), recipes)
+    return digest(anonymize.VERSION, explain(settings), recipes)
 
 
 def rules_told(settings: AnonymizeSettings) -> dict[str, Any]:

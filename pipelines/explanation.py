@@ -5,9 +5,11 @@ N.11.2.6): attribute, tag, action; and why. The same text stands in README.md.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from pipelines.anonymize import Explained
-from pipelines.core.deid import Origin
+from pipelines.anonymize import rules_of
+from pipelines.core.anonymize_settings import AnonymizeSettings
+from pipelines.core.deid import STRUCTURAL, UNLISTED, Origin, private_text, tag_text
 
 EXAMPLES = 4
 FAMILIAR = (
@@ -30,6 +32,51 @@ MEANINGS = {
     "remove": "removed",
 }
 """Actions in the order in which they are told, with what they mean; any other stands between."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """One line of `mosmed explain`: what happens to an attribute, and why."""
+
+    tag: str
+    keyword: str
+    action: str
+    why: str
+
+
+def explain(settings: AnonymizeSettings) -> tuple[Explained, ...]:
+    """What these settings do to every attribute: what no recipe can change, tags, then types."""
+    rules = rules_of(settings)
+    fixed = [
+        Explained(tag=place, keyword=what, action="remove", why=why)
+        for place, what, why in STRUCTURAL
+    ]
+    named = [
+        Explained(
+            tag=tag_text(tag),
+            keyword=rule.keyword,
+            action=rule.action.value,
+            why=f"{rule.origin.value}: {rule.why}",
+        )
+        for tag, rule in sorted(rules.by_tag.items())
+    ]
+    private = [
+        Explained(
+            tag=private_text(element),
+            keyword=element.name,
+            action="keep",
+            why="PS3.15 option: Retain Safe Private, Table E.3.10-1; with its creator",
+        )
+        for element in rules.by_private.values()
+    ]
+    typed = [
+        Explained(tag=f"VR {vr}", keyword="any other", action=rule.action.value, why=rule.why)
+        for vr, rule in sorted(rules.by_vr.items())
+    ]
+    rest = Explained(
+        tag="the rest", keyword="any other", action=UNLISTED.action.value, why=UNLISTED.why
+    )
+    return (*fixed, *named, *private, *typed, rest)
 
 
 def summary(rows: Sequence[Explained]) -> str:

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from mosmedcli.main import main
-from pipelines.anonymize import explain
 from pipelines.core.anonymize_settings import AnonymizeSettings
+from pipelines.explanation import explain
 from tests.workspaces import SAMPLE, make_workspace, mosmed
 
 README = (SAMPLE.parent / "README.md").read_text("utf-8")

@@ -28,6 +28,7 @@ from pipelines.core.errors import (
 from pipelines.core.identity import Exported, Pseudonyms
 from pipelines.core.model import Category, Deidentified, Excluded, ReaderMask, Reading, Sex
 from pipelines.core.patient_settings import PatientSettings
+from pipelines.explanation import explain
 from pipelines.io.keys import make_key, read_key
 from pipelines.phantom.instances import write_series
 from pipelines.phantom.spec import SeriesSpec, Syntax
@@ -387,7 +388,7 @@ def test_device_identity_stays_only_on_request(tmp_path, settings):
 
 
 def test_explain_has_a_line_for_every_rule_with_a_reason(settings):
-    rows = anonymize.explain(settings)
+    rows = explain(settings)
 
     by_keyword = {row.keyword: row for row in rows}
     assert len(rows) > 690
