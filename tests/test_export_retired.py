@@ -13,6 +13,7 @@ from pipelines.core.identity import Exported
 from pipelines.core.model import Excluded
 from pipelines.io.index import refresh
 from pipelines.peers.archives import INDEX_NAME
+from pipelines.peers.forecast import forecast
 from pipelines.phantom.instances import file_meta, study_dataset, write_dataset, write_series
 from pipelines.phantom.spec import Syntax
 
@@ -159,6 +160,19 @@ def test_what_is_rejected_is_not_transferred(study, tmp_path):
 
     assert by_dimse.sent
     assert not by_dimse.sent & rejected
+
+
+def test_a_dry_run_does_not_count_what_is_rejected(study, tmp_path):
+    reject(study, "body")
+    script = Script(objects_of(study))
+    with scripted(script) as running:
+        settings = ExportSettings(pacs=running.address, **(KERNELS | {"whole_study": False}))
+        who = candidate(expected_instances=OBJECTS)
+        coming = forecast([who], settings, source=tmp_path / "source", scratch=tmp_path / "scratch")
+
+    assert (coming.studies, coming.series, coming.instances) == (1, 1, SLICES)
+    assert len(script.sent) == 1
+    assert not (tmp_path / "scratch").exists()
 
 
 @pytest.mark.parametrize("title", sorted(REASONS))

@@ -51,7 +51,7 @@ def thin_early(slices: Study, archive: Archive, settings: EarlyExportSettings) -
     brought = archive.receive([one for one in slices if one.header.sop_instance_uid in wanted])
     outcome = "brought; the others were foreseen to be thinned out"
     if any(archive.here(one) is None for one in slices):
-        outcome += " by the headers that the PACS answers, and nobody saw their pixels"
+        outcome += ", by the headers that the PACS answers: their pixels were not looked at"
     value = f"{len(brought)} of {len(slices)} slices"
     return EarlyThinning(
         slices=brought,

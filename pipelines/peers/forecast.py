@@ -1,4 +1,4 @@
-"""What an export would fetch, asked by queries alone: nothing is transferred, nothing is kept."""
+"""What an export would fetch, asked by queries: nothing is kept, and only rejection notes come."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from pipelines.peers.archives import ArchivedInstance
 from pipelines.peers.early import kept_of
 from pipelines.peers.gathering import thinning_of, wants
 from pipelines.peers.opening import open_archive
+from pipelines.peers.retired import count_with, retired_in, without_retired
 from pipelines.peers.studies import Study, completeness, find_study, split
 
 USUAL_SIDE_PIXELS = 512
@@ -77,7 +78,9 @@ def _wanted(
     with closing(open_archive(settings, source=source, scratch=scratch)) as archive:
         found, _ = find_study(candidate, archive)
         study = _each_once(found)
-        completeness(len(study), candidate.expected_instances)
+        retired = retired_in(study, archive)
+        completeness(count_with(study, retired), candidate.expected_instances)
+        study, _, _ = without_retired(study, retired)
         best = choose_series(summarize([one.header for one in study]), settings).best
         if not best:
             return (), ()

@@ -10,7 +10,7 @@ from pipelines.io.slice_table import SliceRow
 from pipelines.peers.archives import Archive
 from pipelines.peers.early import EarlyThinning, bring_needed, thin_early
 from pipelines.peers.masks import find_masks
-from pipelines.peers.retired import retired_in, without_retired
+from pipelines.peers.retired import count_with, retired_in, without_retired
 from pipelines.peers.studies import (
     Decisions,
     Study,
@@ -49,8 +49,7 @@ def gather(candidate: Candidate, settings: ExportSettings, archive: Archive) -> 
     found, notes = find_study(candidate, archive)
     study, collapsed = without_duplicates(found, archive)
     retired = retired_in(study, archive)
-    names = {one.header.sop_instance_uid for one in study}
-    complete = completeness(len(names | retired.reasons.keys()), candidate.expected_instances)
+    complete = completeness(count_with(study, retired), candidate.expected_instances)
     study, rejected, lost = without_retired(study, retired)
     bring = archive.receive if early is None else partial(bring_needed, archive, early)
     study, choice = look_and_choose(study, archive, settings, bring)

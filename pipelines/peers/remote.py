@@ -199,7 +199,7 @@ class RemoteArchive:
             outcome = "counted by the PACS, which does not list them: proven by their number alone"
             notes.append(_note("proof", unnamed, outcome))
         size_mb = sum(one.size_bytes for one in inbox.received.values()) / 1e6
-        outcome = f"{size_mb:.1f} MB sent by the PACS, of {len(listing.objects)} that it has"
+        outcome = f"{size_mb:.3g} MB sent by the PACS, of {len(listing.objects)} that it has"
         notes.append(_note("received", len(inbox.received), outcome))
         notes += [
             _note("transfer", number, f"{reason}: not taken")

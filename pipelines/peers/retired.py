@@ -50,6 +50,11 @@ def may_be_note(header: ObjectHeader) -> bool:
     return header.sop_class_uid == KEY_OBJECTS
 
 
+def count_with(study: Study, retired: Retired) -> int:
+    """How many objects a study has with those that are retired, be they still there or not."""
+    return len({one.header.sop_instance_uid for one in study} | retired.reasons.keys())
+
+
 def without_retired(study: Study, retired: Retired) -> tuple[Study, Decisions, tuple[str, ...]]:
     """The study without its retired objects, and which series have no image left.
 
