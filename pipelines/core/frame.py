@@ -131,9 +131,9 @@ class Frame:
         times = np.array(self._named)
         named = np.repeat(np.arange(len(times)), times)
         is_first_name = np.diff(named, prepend=-1) > 0
-        row, data = np.array(self._row)[named], np.array(self._data)[named]
-        order, group = _grouped(self._names, row)
-        named, data = named[order], data[order]
+        order, group = _grouped(self._names, np.array(self._row)[named])
+        named = named[order]
+        data = np.array(self._data)[named]
         first = np.flatnonzero(np.diff(group, prepend=-1))
         differs = np.zeros(len(first), dtype=np.bool_)
         differs[group[data != data[first][group]]] = True
@@ -176,10 +176,11 @@ def _grouped(
     pairs = np.frombuffer(digests, dtype=np.uint64).reshape(-1, DIGEST_BYTES // 8)
     pairs = pairs if where is None else pairs[where]
     order = np.lexsort((then, pairs[:, 1], pairs[:, 0]))
-    ordered = pairs[order]
-    is_new = np.ones(len(order), dtype=np.intp)
-    is_new[1:] = np.any(ordered[1:] != ordered[:-1], axis=1)
-    return order, np.cumsum(is_new) - 1
+    is_new = np.zeros(len(order), dtype=np.bool_)
+    for half in pairs.T:
+        ordered = half[order]
+        is_new[1:] |= ordered[1:] != ordered[:-1]
+    return order, np.cumsum(is_new)
 
 
 def _digest(text: str) -> bytes:
