@@ -16,8 +16,8 @@ from pipelines.core.published import Provenance, Registry, RegistryRow
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.core.volumes import Thinned
 from pipelines.io.disk import sha256_of
+from pipelines.io.sheets import Sheet, checked_names
 from pipelines.io.tables import read_as_users_do
-from pipelines.io.workbook import Sheet, checked_names, write_workbook
 from pipelines.publication.datasheet import checked_answers
 from pipelines.publication.documents import SUMS_NAME, documents, sums_text
 from pipelines.publication.imprint import imprint_of
@@ -197,6 +197,8 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 
 def _write_registry(rows: Sequence[RegistryRow], settings: RegistrySettings, folder: Path) -> None:
+    from pipelines.io.workbook import write_workbook
+
     cells = [(row.study_id, row.category.value, row.study_file, row.mask_file) for row in rows]
     sheet = Sheet(name=settings.name, header=HEADER, rows=cells, widths=WIDTHS)
     path = write_workbook(folder / REGISTRY_NAME, [sheet])

@@ -3,6 +3,7 @@
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.core.choice import choose_series
 from pipelines.core.errors import DicomError, ItemError
@@ -10,15 +11,15 @@ from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate, Exported
 from pipelines.core.model import Decision, Excluded, ReaderMask, Sex
 from pipelines.core.traces import traces_of
-from pipelines.io.dose_report import read_doses
-from pipelines.io.mask_files import bring_mask
 from pipelines.io.slice_table import TABLE_NAME, table_bytes
-from pipelines.io.subject import Subject, merged, read_subject
 from pipelines.peers.archives import Archive, ArchivedInstance
 from pipelines.peers.gathering import Gathered, gather
 from pipelines.peers.masks import digest_of, drawn_in_study, find_masks
 from pipelines.peers.opening import open_archive
 from pipelines.peers.studies import Decisions, Study, is_report, numbered
+
+if TYPE_CHECKING:  # pydicom is loaded by who exports, not by who looks at what was exported
+    from pipelines.io.subject import Subject
 
 VERSION: int = 7
 
@@ -40,6 +41,8 @@ def work(
     `source` holds the index of the archive folder. Raises ItemError where the study is absent,
     ambiguous or not whole; a study without exactly one fitting series is Excluded.
     """
+    from pipelines.io.dose_report import read_doses
+
     with closing(open_archive(settings, source=source, scratch=folder / SCRATCH_FOLDER)) as archive:
         gathered = archive.steady(lambda: gather(candidate, settings, archive))
         gathered = _without_values(gathered, candidate)
@@ -107,11 +110,13 @@ def _without_values(gathered: Gathered, candidate: Candidate) -> Gathered:
 
 def _copy(
     archive: Archive, slices: Study, others: Study, folder: Path
-) -> tuple[Subject, Decisions]:
+) -> "tuple[Subject, Decisions]":
     """Copy the objects under running numbers; gives the person their headers speak of.
 
     Age and sex are those of the series alone: what else is exported does not change them.
     """
+    from pipelines.io.subject import merged, read_subject
+
     subjects, unread = [], 0
     for one, path in _places(slices, folder / SERIES_FOLDER):
         archive.fetch(one, path)
@@ -149,6 +154,8 @@ def _bring_masks(
     candidate: Candidate, settings: ExportSettings, folder: Path, others: Study
 ) -> tuple[tuple[ReaderMask, ...], Decisions]:
     """The masks of a study in `folder`, on the slices of its series."""
+    from pipelines.io.mask_files import bring_mask
+
     found = find_masks(candidate, settings)
     if not found and settings.study_masks:
         found = drawn_in_study([path for _, path in _places(others, folder / OTHER_FOLDER)])
@@ -165,7 +172,7 @@ def _bring_masks(
 # --- the person
 
 
-def with_subject(exported: Exported, subject: Subject) -> Exported:
+def with_subject(exported: Exported, subject: "Subject") -> Exported:
     """Add what the headers say of the person; the RIS goes before the headers."""
     age, sex = exported.patient_age_years, exported.patient_sex
     if age is None and len(subject.ages_years) == 1:

@@ -17,7 +17,7 @@ from pipelines.forgetting import forgotten
 from pipelines.io.disk import swap_in
 from pipelines.io.ledger import Entry, Ledger, Outcome
 from pipelines.io.sealing import is_whole
-from pipelines.io.workbook import Sheet, write_workbook
+from pipelines.io.sheets import Sheet
 from pipelines.io.workspace import Workspace
 from pipelines.proof import Proof, Sought, prove, refuse
 from pipelines.runner import Task, attempt
@@ -106,6 +106,8 @@ def write_linkage(
     workspace: Workspace, registry: Registry, candidates: Sequence[Candidate]
 ) -> Path:
     """Write who is who to `private/linkage.xlsx`, for the owner alone (mode 0600)."""
+    from pipelines.io.workbook import write_workbook
+
     gone = forgotten(workspace)
     by_id = {candidate.public_id: candidate for candidate in candidates}
     rows = [

@@ -14,7 +14,7 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.readings import final_category
 from pipelines.core.select_settings import SelectSettings
-from pipelines.io.workbook import Cell, Sheet, write_workbook
+from pipelines.io.sheets import Cell, Sheet
 from pipelines.peers.readings import NamedReading, Readings, open_readings
 
 WORKBOOK_NAME = "disagreements.xlsx"
@@ -52,6 +52,8 @@ def report_readers(
     read = {study: readings.pseudonymous(study, pseudonyms) for study in readings.by_study}
     finals = [final_category(studied) for studied in read.values()]
     if workbook is not None:
+        from pipelines.io.workbook import write_workbook
+
         write_workbook(workbook, _sheets(readings, settings, pseudonyms))
     return ReadersReport(
         studies=len(read),

@@ -26,7 +26,7 @@ from pipelines.io.ledger import Entry, Ledger, Outcome
 from pipelines.io.record_table import RecordTable, write_records
 from pipelines.io.same_patients import read_same_patients
 from pipelines.io.sealing import is_whole, seal
-from pipelines.io.workbook import Sheet, write_workbook
+from pipelines.io.sheets import Sheet
 from pipelines.io.workspace import Workspace
 from pipelines.peers.readings import open_readings, with_readings
 from pipelines.peers.ris import open_ris
@@ -276,6 +276,8 @@ def _load(path: Path, kind: type[Any]) -> tuple[Any, ...]:
 
 
 def _write(folder: Path, selection: Selection, unreadable: dict[str, int]) -> None:
+    from pipelines.io.workbook import write_workbook
+
     (folder / "unreadable.json").write_text(canonical_json(unreadable), "utf-8")
     (folder / "candidates.json").write_text(canonical_json(selection.candidates), "utf-8")
     (folder / "flow.json").write_text(canonical_json(selection.flow), "utf-8")

@@ -62,6 +62,16 @@ def test_a_command_loads_the_settings_of_its_own_stage_alone():
     assert not loaded & {"mosmedcli.stages", "mosmedcli.volumes", "json", "tempfile", "tomllib"}
 
 
+def test_whoever_looks_at_a_workspace_loads_none_of_the_libraries_that_work_in_it(tmp_path):
+    root = make_workspace(tmp_path / "w")
+    mosmed("select", "-w", root)
+
+    loaded = loaded_by("status", "-w", str(root))
+
+    assert not loaded & {"SimpleITK", "deid", "jinja2", "nibabel", "openpyxl", "pandas"}
+    assert not loaded & {"pydicom", "pypdf", "reportlab", "requests", "urllib3"}
+
+
 def test_a_command_outside_a_workspace_says_how_to_make_one(tmp_path):
     result = mosmed("status", "-w", tmp_path)
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.errors import SettingsError
-from pipelines.io.workbook import EARLIEST, Sheet, write_workbook
+from pipelines.io.sheets import Sheet
+from pipelines.io.workbook import EARLIEST, write_workbook
 
 TEXTS = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), max_size=20
@@ -121,7 +122,8 @@ def test_no_part_tells_who_when_where_or_with_what(tmp_path):
 def test_other_hash_seeds_time_zones_and_locales_give_the_same_bytes(tmp_path):
     code = (
         "import sys; from pathlib import Path; from datetime import date\n"
-        "from pipelines.io.workbook import Sheet, write_workbook\n"
+        "from pipelines.io.sheets import Sheet\n"
+        "from pipelines.io.workbook import write_workbook\n"
         "rows = [['б', 1, date(2020, 3, 1), True], ['=a', None, 2.5, 'x']]\n"
         "sheets = [Sheet(name=n, header=tuple('abcd'), rows=rows, for_people=n == 'S2')"
         " for n in ('S1', 'S2')]\n"

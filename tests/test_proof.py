@@ -18,7 +18,8 @@ from pipelines.core.registry_settings import RegistrySettings
 from pipelines.core.traces import Traces, traces_of
 from pipelines.io.nifti import write_volume
 from pipelines.io.pdf import Document, pdf_bytes
-from pipelines.io.workbook import Sheet, write_workbook
+from pipelines.io.sheets import Sheet
+from pipelines.io.workbook import write_workbook
 from pipelines.proof import Sought, _found_in_an_empty_dataset, prove, refuse
 from tests.workspaces import contents, make_workspace, mosmed, mosmed_json
 

@@ -9,11 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-
-from pydicom import Dataset
-from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import RawDataElement
-from pydicom.tag import Tag
+from typing import TYPE_CHECKING
 
 from pipelines.core.errors import DicomError
 from pipelines.core.fields import Fields
@@ -30,6 +26,9 @@ from pipelines.io.quick_header import texts_of as values_of
 from pipelines.io.quick_tags import TAGS
 from pipelines.io.quick_walk import OddHeaderError
 from pipelines.io.walker import Walked
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 AVAILABILITY = "InstanceAvailability"
 """How soon an archive can send an object (PS3.3 C.4.23.1.1)."""
@@ -73,10 +72,9 @@ SLICE_KEYS = (
 )
 """All that a slice is read by but its pixels, and what shows that something is drawn over it."""
 
-COUNTS = (
-    int(Tag("NumberOfStudyRelatedInstances")),
-    int(Tag("NumberOfSeriesRelatedInstances")),
-)
+COUNTS = (0x00201208, 0x00201209)
+"""NumberOfStudyRelatedInstances and NumberOfSeriesRelatedInstances."""
+
 OVERLAYS = 0x60
 """The first byte of the tags of overlays (PS3.3 C.9.2)."""
 SHORTS, SHORT = frozenset({"US", "SS"}), re.compile(r"-?[0-9]{1,5}")
@@ -94,13 +92,16 @@ class Answer:
     values: Mapping[int, bytes] = dataclasses.field(default_factory=dict, repr=False)
 
 
-def identifier(level: str, matching: Mapping[str, str], wanted: tuple[str, ...]) -> Dataset:
+def identifier(level: str, matching: Mapping[str, str], wanted: tuple[str, ...]) -> "Dataset":
     """The identifier of a query: `matching` by keyword, and what else is to be answered."""
+    from pydicom import Dataset
+    from pydicom.datadict import dictionary_VR
+
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.QueryRetrieveLevel = level
     for keyword in (*wanted, *matching):
-        tag = Tag(keyword)
+        tag = _tag(keyword)
         dataset.add_new(tag, dictionary_VR(tag), matching.get(keyword))
     return dataset
 
@@ -111,7 +112,7 @@ def day_keys(day: date, times: str) -> dict[str, str]:
     return keys | {"StudyTime": times} if times else keys
 
 
-def answer_of(dataset: Dataset) -> Answer:
+def answer_of(dataset: "Dataset") -> Answer:
     """An answer, without decoding more of it than is wanted; what does not parse is unknown."""
     tags = [int(tag) for tag in dataset.keys()]  # noqa: SIM118  iterating would decode
     return _answer({tag: _raw(dataset, tag) for tag in tags})
@@ -130,7 +131,7 @@ def answer_of_json(attributes: Mapping[str, object]) -> Answer:
 def texts_of(answer: Answer, keywords: Sequence[str]) -> list[str]:
     """The values of these attributes as text, "" where there is none; of a name the first group."""
     encodings = encodings_of(answer.values.get(SPECIFIC_CHARACTER_SET, b""))
-    texts = [text_of(answer.values.get(int(Tag(keyword))), encodings) or "" for keyword in keywords]
+    texts = [text_of(answer.values.get(_tag(keyword)), encodings) or "" for keyword in keywords]
     return [
         text.partition("=")[0] if keyword in NAMES else text
         for keyword, text in zip(keywords, texts, strict=True)
@@ -165,7 +166,13 @@ def claim_of(answer: Answer, name: str) -> SliceClaim | None:
 
 def tag_of(keyword: str) -> str:
     """The tag of an attribute as DICOMweb writes it."""
-    return f"{int(Tag(keyword)):08X}"
+    return f"{_tag(keyword):08X}"
+
+
+def _tag(keyword: str) -> int:
+    from pydicom.tag import Tag
+
+    return int(Tag(keyword))
 
 
 def _raw_of_json(attribute: Mapping[str, object]) -> bytes:
@@ -199,7 +206,9 @@ def _answer(values: dict[int, bytes]) -> Answer:
     )
 
 
-def _raw(dataset: Dataset, tag: int) -> bytes:
+def _raw(dataset: "Dataset", tag: int) -> bytes:
+    from pydicom.dataelem import RawDataElement
+
     element = dataset.get_item(tag)
     value = element.value if isinstance(element, RawDataElement) else None
     return value if isinstance(value, bytes) else b""

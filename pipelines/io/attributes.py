@@ -6,8 +6,6 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from pydicom.charset import convert_encodings, decode_bytes
-
 from pipelines.core.series import ObjectHeader
 from pipelines.io.walker import Walked
 
@@ -91,6 +89,8 @@ def _is_short_of_pixels(walked: Walked, frames: int | None) -> bool:
 @lru_cache(maxsize=64)
 def encodings_of(raw: bytes) -> tuple[str, ...]:
     """Python's names of the encodings in a SpecificCharacterSet."""
+    from pydicom.charset import convert_encodings
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -105,6 +105,8 @@ def text_of(raw: bytes | None, encodings: tuple[str, ...]) -> str | None:
     """A text with each of its values trimmed; None if empty or absent."""
     if raw is None:
         return None
+    from pydicom.charset import decode_bytes
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

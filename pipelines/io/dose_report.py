@@ -3,14 +3,16 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-from pydicom import Dataset
+from typing import TYPE_CHECKING
 
 from pipelines.core.dose import DoseReport, examination_dose
 from pipelines.core.errors import DicomError
 from pipelines.core.model import Decision
 from pipelines.io.content_items import code_of, concept_of, items_of
 from pipelines.io.dicom import faults_of, read_dataset
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 DOSE_REPORT = "113701"
 ACCUMULATED = "113811"
@@ -77,7 +79,7 @@ def read_dose_report(path: Path) -> DoseReport | None:
     )
 
 
-def _tree(root: Dataset) -> Iterator[tuple[Dataset, frozenset[str]]]:
+def _tree(root: "Dataset") -> "Iterator[tuple[Dataset, frozenset[str]]]":
     """Every content item below `root`, with the concepts of all containers it lies in."""
     waiting = [(root, frozenset[str](), 0)]
     items = 0
@@ -92,7 +94,7 @@ def _tree(root: Dataset) -> Iterator[tuple[Dataset, frozenset[str]]]:
             waiting.append((node, inside, depth + 1))
 
 
-def _event(acquisition: Dataset) -> tuple[str, float | None] | None:
+def _event(acquisition: "Dataset") -> tuple[str, float | None] | None:
     """UID and dose of one acquisition; None for a localizer that states none."""
     nodes = list(_tree(acquisition))
     doses = {
@@ -105,11 +107,11 @@ def _event(acquisition: Dataset) -> tuple[str, float | None] | None:
     return (uids[0] if len(uids) == 1 else ""), (doses.pop() if len(doses) == 1 else None)
 
 
-def _is_kind(node: Dataset) -> bool:
+def _is_kind(node: "Dataset") -> bool:
     return concept_of(node) == ACQUISITION_TYPE
 
 
-def _mgy_cm(node: Dataset) -> float | None:
+def _mgy_cm(node: "Dataset") -> float | None:
     """The number of a NUM item in mGy.cm; None for what is no such number."""
     measured = items_of(node, "MeasuredValueSequence")
     if len(measured) != 1:

@@ -20,6 +20,7 @@ from pipelines.core.survey import survey
 from pipelines.io.contours import STRUCTURE_SET_STORAGE, mask_of_structures
 from pipelines.io.dicom import faults_of, read_dataset
 from pipelines.io.headers import read_header
+from pipelines.io.mask_names import NIFTI_SUFFIXES, suffix_of
 from pipelines.io.nifti import read_mask, write_mask
 from pipelines.io.packing import SCRATCH_LEVEL
 from pipelines.io.segmentation import (
@@ -28,8 +29,6 @@ from pipelines.io.segmentation import (
     mask_of_segmentation,
 )
 
-NIFTI_SUFFIXES = (".nii.gz", ".nii")
-DICOM_SUFFIXES = (".dcm", ".seg")
 DRAWN_CLASSES = (SEGMENTATION_STORAGE, LABEL_MAP_STORAGE, STRUCTURE_SET_STORAGE)
 FILE_LIMIT_BYTES = 1 << 30
 CREATORS = ("ContentCreatorName", "OperatorsName")
@@ -44,12 +43,6 @@ class Brought:
 
     file: str
     decisions: tuple[Decision, ...]
-
-
-def suffix_of(path: Path) -> str | None:
-    """The ending by which a file may be a mask; None where it is none."""
-    endings = (*NIFTI_SUFFIXES, *DICOM_SUFFIXES)
-    return next((end for end in endings if path.name.lower().endswith(end)), None)
 
 
 def bring_mask(path: Path, series: Path, settings: ExportSettings, to: Path) -> Brought:

@@ -5,9 +5,7 @@ the earliest time a zip can hold, and with document properties that say nothing 
 """
 
 import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from io import BytesIO
 from pathlib import Path
@@ -20,15 +18,12 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from pipelines.core.errors import SettingsError
-
-Cell = str | int | float | bool | date | None
+from pipelines.io.sheets import NOT_XML, Sheet, checked_names
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The first moment a zip member can bear (APPNOTE 4.4.6): it says nothing."""
 
 FONT, BOLD, ROW_HEIGHT = Font(name="Calibri", size=12), Font(name="Calibri", size=12, bold=True), 16
-MAXIMUM_NAME = 31
 MAXIMUM_TEXT = 32_767
 MAXIMUM_DIGITS = 15
 MAXIMUM_WIDTH, WIDTH_MARGIN = 60, 3
@@ -36,8 +31,6 @@ FIRST_DATE = date(1900, 3, 1)
 """Before it Excel's days are off by one, and before 1900 there are none: such a date is text."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t")
-FORBIDDEN_IN_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
-NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 PROPERTIES = {
     "docProps/app.xml": (
@@ -49,22 +42,6 @@ PROPERTIES = {
         'xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties"/>'
     ).encode(),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
-    """One table: a header and rows of equal length; None leaves a cell out altogether.
-
-    `widths` are in characters of the standard font, as Excel counts them; without them the
-    columns are as wide as their content. `for_people` makes the header bold and keeps it in
-    sight, and lets every column be filtered.
-    """
-
-    name: str
-    header: tuple[str, ...]
-    rows: Sequence[Sequence[Cell]]
-    widths: tuple[float, ...] = ()
-    for_people: bool = False
 
 
 def write_workbook(path: Path, sheets: Sequence[Sheet]) -> Path:
@@ -84,35 +61,6 @@ def write_workbook(path: Path, sheets: Sequence[Sheet]) -> Path:
     part = path.with_name(f".part-{path.name}")
     part.write_bytes(_repacked(_saved(workbook)))
     return part.replace(path)
-
-
-def checked_names(names: Sequence[str]) -> Sequence[str]:
-    r"""The names of the sheets of one workbook, as they are.
-
-    Raises SettingsError for a name that Excel refuses: empty, of more than 31 characters, with
-    one of ``[]:*?/\`` or a control character, or given twice.
-    """
-    for name in names:
-        if fault := _fault_of(name):
-            raise SettingsError(
-                f"the sheet name {name[:60]!r} {fault}",
-                hint="Set `name` under [registry] to at most 31 characters, without []:*?/\\.",
-            )
-    if len({name.casefold() for name in names}) != len(names):
-        raise SettingsError("two sheets of one workbook bear the same name")
-    return names
-
-
-def _fault_of(name: str) -> str:
-    if not name.strip():
-        return "is empty"
-    if len(name.encode("utf-16-le", "surrogatepass")) // 2 > MAXIMUM_NAME:
-        return f"is longer than the {MAXIMUM_NAME} characters of Excel"
-    if FORBIDDEN_IN_NAMES.search(name) or NOT_XML.search(name):
-        return "holds a character that Excel forbids"
-    if name.startswith("'") or name.endswith("'"):
-        return "begins or ends with an apostrophe"
-    return "is one that Excel keeps for itself" if name.casefold() == "history" else ""
 
 
 def _fill(worksheet: Worksheet, sheet: Sheet) -> None:

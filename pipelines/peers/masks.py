@@ -13,7 +13,7 @@ from pipelines.core.errors import ItemError, SettingsError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate
 from pipelines.io.attributes import canonical_accession
-from pipelines.io.mask_files import creators_of, suffix_of
+from pipelines.io.mask_names import suffix_of
 
 READER_MARK = "__"
 
@@ -53,6 +53,8 @@ def drawn_in_study(paths: Sequence[Path]) -> tuple[FoundMask, ...]:
 
     Raises ItemError MASK_AMBIGUOUS where nobody can tell several of them apart.
     """
+    from pipelines.io.mask_files import creators_of
+
     found = [FoundMask(path=path, reader=reader) for path in paths for reader in creators_of(path)]
     if len(found) == 1:
         return (replace(found[0], reader=""),)

@@ -1,10 +1,10 @@
 """All that lies in the published folder beside the volumes, the masks and the registry."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pipelines.core.published import Provenance
 from pipelines.core.registry_settings import RegistrySettings
-from pipelines.io.pdf import Document, pdf_bytes
 from pipelines.publication.answers import responsible_of
 from pipelines.publication.changelog import CHANGELOG_NAME, changelog_text
 from pipelines.publication.columns import Listed
@@ -24,6 +24,9 @@ from pipelines.publication.study_table import (
     told_of,
 )
 from pipelines.publication.wording import LANGUAGES, Language
+
+if TYPE_CHECKING:
+    from pipelines.io.pdf import Document
 
 SUMS_NAME = "SHA256SUMS"
 
@@ -74,6 +77,8 @@ def _readmes(
     described: Described, imprint: Imprint, settings: RegistrySettings
 ) -> dict[str, bytes]:
     """The README in each language, as Markdown and as PDF."""
+    from pipelines.io.pdf import pdf_bytes  # takes longer to load than the rest of the document
+
     made: dict[str, bytes] = {}
     for language in LANGUAGES:
         text = render(described, settings, language)
@@ -82,7 +87,9 @@ def _readmes(
     return made
 
 
-def _document(markdown: str, imprint: Imprint, language: Language) -> Document:
+def _document(markdown: str, imprint: Imprint, language: Language) -> "Document":
+    from pipelines.io.pdf import Document
+
     return Document(
         markdown=markdown,
         title=imprint.full_title,

@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
-
-from jinja2 import Environment, StrictUndefined, Template
+from typing import TYPE_CHECKING, Any
 
 from pipelines.core.anonymity import HIDDEN
 from pipelines.core.faults import FAULTS, Fault
@@ -37,6 +35,9 @@ from pipelines.publication.report.flow_figure import (
 from pipelines.publication.report.paper import Acquired, rows_of
 from pipelines.publication.report.readers import agreement_of
 from pipelines.publication.report.wording import WORDS
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 NAME = "report.html"
 DECIMAL_MARKS = {"en": ".", "ru": ","}
@@ -89,7 +90,9 @@ def render(contents: Contents) -> bytes:
 
 
 @cache
-def _template() -> Template:
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
