@@ -7,12 +7,14 @@ import click
 from mosmedcli.options import Session, session_options, setting
 from mosmedcli.running import folder_arguments, run_either
 from pipelines.core.errors import SettingsError
+from pipelines.core.ocr_settings import OcrSettings
 from pipelines.core.patient_settings import PatientSettings
 
 
 @click.command()
 @folder_arguments
 @click.option("--key", "anonymize__key", type=click.Path(path_type=Path), help="The key file.")
+@setting("--ocr", OcrSettings, "ocr", type=click.Choice(["off", "suspicious", "all"]))
 @setting("--same-patients", PatientSettings, "same_patients", type=click.Path(path_type=Path))
 @click.option(
     "--canary",
@@ -52,12 +54,19 @@ def anonymize(
         release_canaries(session, canaries)
     if in_folder is not None:
         session = _with_key(session)
-    elif "select.same_patients" in session.flags:
-        raise SettingsError(
-            "--same-patients is for plain folders",
-            hint="In a workspace set `same_patients` under [select]: the draw follows it, too.",
-        )
+    else:
+        _refuse_plain_flags(session)
     run_either(session, "anonymize", (in_folder, out_folder), overwrite=overwrite)
+
+
+def _refuse_plain_flags(session: Session) -> None:
+    """Raise SettingsError for what one command alone may not decide in a workspace."""
+    for flag, table in (("same_patients", "select"), ("ocr", "thin")):
+        if f"{table}.{flag}" in session.flags:
+            raise SettingsError(
+                f"--{flag.replace('_', '-')} is for plain folders here",
+                hint=f"In a workspace set `{flag}` under [{table}]: all of it follows.",
+            )
 
 
 def _with_key(session: Session) -> Session:

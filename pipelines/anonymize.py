@@ -13,7 +13,16 @@ from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.deid import Rules
 from pipelines.core.errors import DicomError, ItemError, PrivacyError, SettingsError
 from pipelines.core.identity import Exported, Pseudonyms
-from pipelines.core.model import Decision, Deidentified, Excluded, FolderItem, ReaderMask, Sex
+from pipelines.core.model import (
+    Decision,
+    Deidentified,
+    Excluded,
+    FolderItem,
+    Ocr,
+    ReaderMask,
+    Sex,
+)
+from pipelines.core.ocr_settings import OcrSettings
 from pipelines.core.patient_settings import PatientSettings
 from pipelines.core.profile import profile
 from pipelines.core.traces import Traces, traces_of
@@ -28,7 +37,7 @@ from pipelines.io.same_patients import read_same_patients
 
 VERSION: int = 2
 
-TABLES = (AnonymizeSettings, PatientSettings)
+TABLES = (AnonymizeSettings, PatientSettings, OcrSettings)
 """The settings it is told on plain folders."""
 
 SERIES_FOLDER = "series"
@@ -98,11 +107,16 @@ def _pass_on_table(source: Path, folder: Path, engine: Engine) -> None:
 
 
 def work_plain(
-    item: FolderItem, settings: AnonymizeSettings, patients: PatientSettings, folder: Path
+    item: FolderItem,
+    settings: AnonymizeSettings,
+    patients: PatientSettings,
+    looking: OcrSettings,
+    folder: Path,
 ) -> Deidentified | Excluded:
     """Write the objects of one item of a plain folder into `folder`, sorted by their pseudonyms.
 
-    They are named `<patient>/<StudyInstanceUID>/<SeriesInstanceUID>/<SOPInstanceUID>.dcm`.
+    They are named `<patient>/<StudyInstanceUID>/<SeriesInstanceUID>/<SOPInstanceUID>.dcm`. Their
+    pixels are looked at only where an OCR is asked for.
     """
     if excluded := refusal(item):
         return excluded
@@ -124,6 +138,10 @@ def work_plain(
         series.add(file, number, engine)
     if not series.paths:
         return series.excluded(item.name)
+    if looking.ocr is not Ocr.OFF:
+        from pipelines.io.pixels_with_text import refuse_text  # needs NumPy
+
+        refuse_text([folder / path for path in series.paths], looking.ocr)
     return Deidentified(
         public_id=series.paths[0].partition("/")[0],
         category=None,

@@ -20,6 +20,7 @@ from pipelines.core.codec import to_jsonable
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Exported
 from pipelines.core.model import Excluded, Failed, FolderItem
+from pipelines.core.ocr_settings import OcrSettings
 from pipelines.core.patient_settings import PatientSettings
 from pipelines.io.planting import PLACES, Kind, echo, echo_privately, encoded, make_capture, planted
 from pipelines.run import Run
@@ -181,7 +182,7 @@ def _outcomes(copy: _Copy, settings: AnonymizeSettings, out: Path) -> Iterator[t
     task = Task(
         public_id="canary",
         work=anonymize.work_plain,
-        arguments=(item, settings, PatientSettings()),
+        arguments=(item, settings, PatientSettings(), OcrSettings()),
         folder=out,
     )
     result = attempt(task)

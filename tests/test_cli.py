@@ -57,7 +57,8 @@ def test_a_command_loads_the_settings_of_its_own_stage_alone():
     loaded = loaded_by("anonymize", "--help")
 
     assert {name for name in loaded if name.endswith("settings")} == {
-        "pipelines.core.patient_settings"
+        "pipelines.core.ocr_settings",
+        "pipelines.core.patient_settings",
     }
     assert not loaded & {"mosmedcli.stages", "mosmedcli.volumes", "json", "tempfile", "tomllib"}
 

@@ -16,7 +16,9 @@ from pipelines.core.grids import Volume
 from pipelines.core.model import Ocr
 from pipelines.io import text_boxes
 from pipelines.io.burned_in import Sight, look, shows_text
+from pipelines.phantom.instances import write_series
 from pipelines.phantom.lettering import lettered
+from pipelines.phantom.spec import SeriesSpec
 from pipelines.phantom.thorax import ThoraxSpec, make_thorax
 from pipelines.thin import MAY_SHOW_A_FACE, look_at
 from tests.workspaces import make_workspace, mosmed
@@ -174,6 +176,26 @@ def test_text_on_one_slice_of_a_volume_stops_the_study():
 
     with pytest.raises(PrivacyError, match="1 of 40 slices"):
         look_at(Volume(voxels_hu=voxels, affine_ras=LAS_1_MM))
+
+
+@pytest.mark.parametrize("is_drawn", [True, False])
+def test_plain_anonymization_looks_at_pixels_where_it_is_asked_to(tmp_path, monkeypatch, is_drawn):
+    monkeypatch.setattr(text_boxes, "has_text", lambda _slice_hu: False)
+    voxels = THORAX[18:21].copy()
+    if is_drawn:
+        page = lettered(["DOE JOHN"], scale=2) > 0
+        voxels[1, 4 : 4 + page.shape[0], 9 : 9 + page.shape[1]][page] = 3000
+    write_series(tmp_path / "in", SeriesSpec(), voxels)
+    command = ["anonymize", tmp_path / "in", tmp_path / "out", "--key", tmp_path / "key", "-j", 1]
+
+    looked = mosmed(*command, "--ocr", "suspicious")
+    written = list((tmp_path / "out").rglob("*.dcm"))
+    passed = mosmed(*command)
+
+    assert looked.exit_code == (4 if is_drawn else 0)
+    assert ("1 of 3 slices show text" in looked.output) == is_drawn
+    assert bool(written) != is_drawn
+    assert passed.exit_code == 0
 
 
 def chest_and_neck(neck_slices):

@@ -27,6 +27,7 @@ from pipelines.core.errors import (
 )
 from pipelines.core.identity import Exported, Pseudonyms
 from pipelines.core.model import Category, Deidentified, Excluded, ReaderMask, Reading, Sex
+from pipelines.core.ocr_settings import OcrSettings
 from pipelines.core.patient_settings import PatientSettings
 from pipelines.explanation import explain
 from pipelines.io.keys import make_key, read_key
@@ -167,7 +168,7 @@ def test_a_patient_has_one_pseudonym_in_both_ways_of_working(tmp_path, settings)
     (item,) = anonymize.find(tmp_path / "source")
     plain = tmp_path / "plain"
 
-    anonymize.work_plain(item, settings, PatientSettings(), plain)
+    anonymize.work_plain(item, settings, PatientSettings(), OcrSettings(), plain)
 
     names = {str(image.PatientName) for image in read_all(folder) + read_all(plain)}
     assert names == {Pseudonyms(read_key(settings.key)).patient("PHANTOM-HOSPITAL|PH-000001")}
@@ -537,7 +538,9 @@ def test_everything_in_a_plain_folder_is_an_item(tmp_path, settings):
 
     for number, item in enumerate(anonymize.find(folder)):
         try:
-            result = anonymize.work_plain(item, settings, PatientSettings(), tmp_path / str(number))
+            result = anonymize.work_plain(
+                item, settings, PatientSettings(), OcrSettings(), tmp_path / str(number)
+            )
             outcomes[getattr(result, "rule", "done")] += len(item.files)
         except ItemError as error:
             outcomes[error.code] += len(item.files)
@@ -564,7 +567,9 @@ def test_patients_without_number_and_name_are_not_made_one(tmp_path, settings):
         write_series(folder / str(number), spec, VOXELS)
 
     for number, item in enumerate(anonymize.find(folder)):
-        anonymize.work_plain(item, settings, PatientSettings(), tmp_path / "out" / str(number))
+        anonymize.work_plain(
+            item, settings, PatientSettings(), OcrSettings(), tmp_path / "out" / str(number)
+        )
 
     assert len({image.PatientID for image in read_all(tmp_path / "out")}) == 2
 
@@ -586,7 +591,9 @@ def test_hostile_files_are_refused_one_by_one_without_a_traceback(tmp_path, sett
         (folder / "file.dcm").symlink_to(file)
         item = anonymize.FolderItem(name=str(number), files=(file,))
         try:
-            result = anonymize.work_plain(item, settings, PatientSettings(), folder / "out")
+            result = anonymize.work_plain(
+                item, settings, PatientSettings(), OcrSettings(), folder / "out"
+            )
             codes[type(result).__name__] += 1
         except MosmedError as error:
             codes[error.code] += 1
@@ -613,7 +620,7 @@ def test_real_series_lose_their_identity_and_keep_their_pixels(
 
     for number, item in enumerate(anonymize.find(shared_data / name)):
         record = anonymize.work_plain(
-            item, settings, PatientSettings(), tmp_path / "out" / str(number)
+            item, settings, PatientSettings(), OcrSettings(), tmp_path / "out" / str(number)
         )
         if isinstance(record, Deidentified):
             records.append(record)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipelines.core.knobs import Enters, knob
-from pipelines.core.model import Fusion, Ocr, ThinBy, Verify
+from pipelines.core.model import Fusion, ThinBy, Verify
+from pipelines.core.ocr_settings import OcrSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +39,8 @@ class ConvertSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ThinSettings:
+class ThinSettings(OcrSettings):
     """Which slices are kept (paper, figure 1 step 5; README: InstanceNumber % 10 = 0)."""
-
-    TABLE: ClassVar[str] = "thin"
 
     every: int = knob(10, "Keep one slice of so many.", minimum=1)
     offset: int = knob(0, "Keep the numbers that leave this remainder.", minimum=0)
@@ -50,9 +49,6 @@ class ThinSettings:
     mask_most_hu: float = knob(-130.0, "The greatest mean density of what a mask marks (paper).")
     refuse_masks: tuple[str, ...] = knob(
         (), "Of MASK_EMPTY, MASK_DENSITY, MASK_SHARE those that stop a study; else they are told."
-    )
-    ocr: Ocr = knob(
-        Ocr.OFF, "Where the extra ocr looks for text, too: on suspicious slices, on all, or off."
     )
     verify: Verify = knob(
         Verify.READERS, "Check the header only, or have nibabel and SimpleITK read all of it."
