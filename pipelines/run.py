@@ -9,12 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from pipelines import select, selection
+from pipelines import selection
 from pipelines.certificate import write_certificate
 from pipelines.chain import ANONYMIZE, EXPORT, STAGES, THIN
 from pipelines.core.errors import SettingsError, WorkspaceError
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.model import Ocr
+from pipelines.core.places import shortfall
 from pipelines.core.settings import Settings, export_settings
 from pipelines.forgetting import sweep
 from pipelines.io.index import refresh
@@ -152,7 +153,7 @@ class Run:
             wanted=sum(self.settings.select.quota.values()) or self.settings.select.studies,
             opened=len(opened),
             published=len(registry.rows) if registry is not None else None,
-            shortfall=select.shortfall(
+            shortfall=shortfall(
                 [standing.candidate for standing in standings.admitted()], self.settings.select
             ),
             flow=drawn.flow,

@@ -6,9 +6,7 @@ larger draw begins with the smaller one; and since a patient enters with one stu
 as likely as any other, however many studies there are of him.
 """
 
-import hmac
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from operator import attrgetter
@@ -25,17 +23,21 @@ from pipelines.core.inclusion import (
     numbers,
     study_number,
 )
-from pipelines.core.model import Category, Decision
+from pipelines.core.model import Decision
 from pipelines.core.patients import patient_key
+from pipelines.core.places import (
+    ALL,
+    group_of,
+    places_of,
+    places_with_reserves,
+    rank_of,
+)
 from pipelines.core.readings import final_category, told
 from pipelines.core.select_settings import SelectSettings
 from pipelines.io.spool import Spool
 
 VERSION: int = 1
 
-ALL = "all"
-"""The name of the one group of places there is without a quota."""
-RANK_BITS = 63
 NO_GROUP = -1
 DRAW = "draw"
 SAID = attrgetter(*(name for name in RisRow.__dataclass_fields__ if name != "row"))
@@ -137,7 +139,7 @@ def draw(
     rules, spools = Rules.of(settings), _Spools(Spool(scratch), Spool(scratch))
     frame = _judge_all(rows, settings, rules, spools)
     fates = frame.settle(rules.one_study_at, lambda asked: _numbers_of(spools.kept, asked))
-    drawn = frozenset(frame.drawn(fates, list(_with_reserves(settings).values())).tolist())
+    drawn = frozenset(frame.drawn(fates, list(places_with_reserves(settings).values())).tolist())
     return Selection(
         candidates=_candidates(spools.eligible, drawn, rules, pseudonyms),
         flow=_flow(frame, fates, rules, len(drawn)),
@@ -148,7 +150,7 @@ def draw(
 
 def redraw(frame: Iterable[FramePlace], settings: SelectSettings) -> tuple[FramePlace, ...]:
     """The draw once more, from its frame alone: who was drawn, in rank order."""
-    free = _with_reserves(settings)
+    free = places_with_reserves(settings)
     taken = []
     for place in sorted(frame, key=attrgetter("rank", "study_number")):
         group = place.category if settings.quota else ALL
@@ -158,40 +160,6 @@ def redraw(frame: Iterable[FramePlace], settings: SelectSettings) -> tuple[Frame
     return tuple(taken)
 
 
-def rank_of(number: str, seed: str) -> int:
-    """The first 63 bits of HMAC-SHA256: a number of the study alone, that stays if others come."""
-    key = seed.encode("utf-8", "surrogatepass")
-    digest = hmac.digest(key, number.encode("utf-8", "surrogatepass"), "sha256")
-    return int.from_bytes(digest[:8], "big") >> (64 - RANK_BITS)
-
-
-def admitted(
-    candidates: Iterable[Candidate], settings: SelectSettings, is_out: Callable[[Candidate], bool]
-) -> tuple[Candidate, ...]:
-    """Who fills the places: the first in rank order that are not out, in each category of a quota.
-
-    `is_out` is asked only while there is a place to fill, so that it may be what exports a study.
-    """
-    free = Counter(_places(settings))
-    taken = []
-    for candidate in sorted(candidates, key=attrgetter("rank", "public_id")):
-        group = _group(candidate.category, settings)
-        if free[group] > 0 and not is_out(candidate):
-            free[group] -= 1
-            taken.append(candidate)
-    return tuple(taken)
-
-
-def shortfall(taken: Iterable[Candidate], settings: SelectSettings) -> dict[str, int]:
-    """How many places stay empty, by category of the quota or under "all"; full ones left out."""
-    filled = Counter(_group(candidate.category, settings) for candidate in taken)
-    return {
-        group: places - filled[group]
-        for group, places in _places(settings).items()
-        if places > filled[group]
-    }
-
-
 # --- reading the rows, once
 
 
@@ -199,7 +167,7 @@ def _judge_all(
     rows: Iterable[RisRow], settings: SelectSettings, rules: Rules, spools: _Spools
 ) -> Frame:
     """Judge each row by itself, and keep what decides about it."""
-    frame, groups = Frame(), {group: at for at, group in enumerate(_places(settings))}
+    frame, groups = Frame(), {group: at for at, group in enumerate(places_of(settings))}
     for row in rows:
         named, patient = numbers(row), patient_key(row)
         number = named[0] if named else ""
@@ -213,7 +181,7 @@ def _judge_all(
             frame.compete(patient, row.study_date or date.max)
         if fate.rule == IN:
             rank = rank_of(number, settings.seed)
-            frame.rank(rank, groups.get(_group(row.category, settings), NO_GROUP))
+            frame.rank(rank, groups.get(group_of(row.category, settings), NO_GROUP))
             value = str(rank)
             spools.eligible.append((len(frame) - 1, rank, row))
         spools.kept.append((row.row, row.accession_number, number, day, value, fate.reason))
@@ -275,19 +243,6 @@ class _InFrame:
             if self.fates.rule[at] == IN:
                 number, category = study_number(row), row.category or ""
                 yield FramePlace(rank=rank, study_number=number, category=category)
-
-
-def _places(settings: SelectSettings) -> dict[str, int]:
-    return dict(settings.quota) or {ALL: settings.studies}
-
-
-def _with_reserves(settings: SelectSettings) -> dict[str, int]:
-    # each category has all the reserves: in proportion, a rare one would have next to none
-    return {group: n + settings.reserves if n else 0 for group, n in _places(settings).items()}
-
-
-def _group(category: Category | None, settings: SelectSettings) -> str:
-    return (category or "") if settings.quota else ALL
 
 
 def _flow(frame: Frame, fates: Fates, rules: Rules, drawn: int) -> tuple[FlowStep, ...]:

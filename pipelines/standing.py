@@ -11,13 +11,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pipelines import select
 from pipelines.chain import ANONYMIZE, EXPORT, STAGES, Stage
 from pipelines.core.codec import digest, from_jsonable, to_jsonable
 from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Candidate
 from pipelines.core.knobs import Enters
 from pipelines.core.model import Excluded, Failed
+from pipelines.core.places import admitted
 from pipelines.core.settings import Settings
 from pipelines.forgetting import entry_of, forgotten
 from pipelines.io.disk import sha256_of, swap_in
@@ -148,7 +148,7 @@ class Standings:
             standings[candidate.public_id] = standing
             return standing.state in (State.EXCLUDED, State.FAILED)
 
-        chosen = select.admitted(self.candidates, self._settings.select, is_out)
+        chosen = admitted(self.candidates, self._settings.select, is_out)
         return tuple(standings[candidate.public_id] for candidate in chosen)
 
     def opened(self) -> tuple[Standing, ...]:

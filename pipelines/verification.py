@@ -9,13 +9,14 @@ from pipelines import selection
 from pipelines.chain import SELECT
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Candidate, Pseudonyms
+from pipelines.core.places import rank_of
 from pipelines.core.select_settings import SelectSettings
 from pipelines.io import audit
 from pipelines.io.disk import sha256_of
 from pipelines.io.keys import read_key
 from pipelines.io.record_table import RecordTable
 from pipelines.run import Run
-from pipelines.select import FramePlace, rank_of, redraw
+from pipelines.select import FramePlace, redraw
 
 DRAW_AGAIN = "The draw on the disk is not the one that was noted: run `mosmed select --again`."
 

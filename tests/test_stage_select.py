@@ -17,10 +17,11 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Candidate, Pseudonyms, RisRow
 from pipelines.core.inclusion import row_rules
 from pipelines.core.model import Category, Sex
+from pipelines.core.places import admitted, shortfall
 from pipelines.core.select_settings import SELECTION_RULES, SelectSettings
 from pipelines.io.spool import IN_MEMORY_BYTES
 from pipelines.peers.ris import open_ris
-from pipelines.select import admitted, draw, shortfall
+from pipelines.select import draw
 
 KEY = Pseudonyms(b"key of the tests")
 PASSES = RisRow(
