@@ -39,6 +39,7 @@ class WebScript:
     asked: list[str] = field(default_factory=list)
     lies: dict[str, dict] = field(default_factory=dict)
     has_pages: bool = True
+    has_instances: bool = True
     tokens: list[str] = field(default_factory=list)
 
     def lets_in(self, shown: str | None) -> bool:
@@ -112,6 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(401, b"", "text/plain")
         elif path.endswith("/metadata") and not script.has_metadata:
             self._send(404, b"", "text/plain")
+        elif path.endswith("/instances") and not script.has_instances:
+            self._send(501, b"", "text/plain")
         elif path.endswith("/metadata"):
             below = script.below(path.removesuffix("/metadata"))
             self._json([header_of(one) | script.lies for one in below])

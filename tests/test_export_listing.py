@@ -6,7 +6,9 @@ from pipelines.core.identity import Exported
 
 pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
 
+from tests.pacs import orthanc
 from tests.scripted_pacs import Script, scripted
+from tests.scripted_web import WebScript, scripted_web
 from tests.test_peers_dimse import (  # noqa: F401  fixtures among them
     OBJECTS,
     SLICES,
@@ -104,6 +106,25 @@ def test_what_is_not_listed_is_proven_by_its_number(pacs, tmp_path, status, whol
         f"{OBJECTS} objects: counted by the PACS, which does not list them: "
         "proven by their number alone"
     ]
+
+
+def test_what_a_web_server_does_not_list_is_proven_by_its_number(pacs, tmp_path):  # noqa: F811
+    script = WebScript(objects_of(pacs), has_metadata=False, has_instances=False)
+    with scripted_web(script) as address:
+        result = exported(address, tmp_path)
+
+    assert isinstance(result, Exported)
+    assert data_sets(tmp_path / "out") == data_sets(from_folder(pacs, tmp_path))
+    assert "does not list them" in told(result, "proof")[0]
+
+
+def test_an_archive_that_cuts_its_lists_sends_whole_series(pacs, tmp_path):  # noqa: F811
+    with orthanc(pacs, LimitFindInstances=SLICES - 1) as running:
+        result = exported(running.address, tmp_path)
+
+    assert isinstance(result, Exported)
+    assert data_sets(tmp_path / "out") == data_sets(from_folder(pacs, tmp_path))
+    assert [one.split(":")[0] for one in told(result, "proof")] == ["3 objects", "24 objects"]
 
 
 def test_what_is_not_listed_and_does_not_come_whole_is_no_volume(pacs, tmp_path):  # noqa: F811

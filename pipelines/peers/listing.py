@@ -13,7 +13,7 @@ from pipelines.core.series import AnsweredHeader
 from pipelines.io.answers import IMAGE_KEYS, Answer, availability_of
 from pipelines.io.attributes import canonical_accession
 from pipelines.peers.archives import ArchivedInstance
-from pipelines.peers.node import Node, Refused
+from pipelines.peers.node import Cut, Node, Refused
 
 ONLINE = "ONLINE"
 UNREACHABLE = frozenset({"OFFLINE", "UNAVAILABLE"})
@@ -164,16 +164,19 @@ def _objects(
     uid = series.header.series_instance_uid or ""
     if (series.header.modality or "CT") != "CT":
         wanted = IMAGE_KEYS
-    refused: Refused | None = None
+    refused = ""
     for keys in (wanted,) * ASKS_BEFORE_REFUSED + (IMAGE_KEYS,) * (wanted != IMAGE_KEYS):
         try:
             found = each_once(node.find_instances(study_uid, uid, wanted=keys), "sop_instance_uid")
-        except Refused as error:
-            refused = error
+        except (Refused, ItemError) as error:
+            refused = str(error)
             continue
+        except Cut as cut:
+            refused = str(cut)
+            break
         return found if found or not series.objects else None
-    if series.objects is None and refused is not None:
-        message = f"it neither lists nor counts the objects of a series: {refused.reason}"
+    if series.objects is None:
+        message = f"it neither lists nor counts the objects of a series: {refused}"
         raise ItemError("REFUSED_BY_ARCHIVE", message)
     return None
 

@@ -16,6 +16,7 @@ SURELY_ALL = 50
 """No archive cuts its answers at fewer matches than these, so such a page is the last one."""
 LONGEST_ANSWER_BYTES = 1 << 30
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
+NOT_IMPLEMENTED = 501
 BUSY = frozenset({408, 425, 429})
 Match = Mapping[str, Any]
 
@@ -116,7 +117,7 @@ def check(answer: HttpAnswer) -> None:
         )
     if status == 206:
         raise Passing("it sends only a part (HTTP 206)")
-    if status >= 500 or status in BUSY or status in {404, 410}:
+    if (status >= 500 and status != NOT_IMPLEMENTED) or status in BUSY or status in {404, 410}:
         raise Passing(f"HTTP {status}", is_down=status in {502, 503, 504})
     raise ItemError("REFUSED_BY_ARCHIVE", f"DICOMweb: HTTP {status}")
 
