@@ -236,6 +236,7 @@ def test_an_archive_that_does_not_answer_all_sends_the_whole_series(pacs, tmp_pa
     with scripted(script) as running:
         result, out = exported(running.address, tmp_path)
 
+    assert "but all were sent" in told(result)
     assert received(result) == SLICES + 1
     assert contents(out)[TABLE_NAME] == contents(exported(pacs, tmp_path)[1])[TABLE_NAME]
 

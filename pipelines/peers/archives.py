@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self, TypeVar
+from typing import BinaryIO, ClassVar, Protocol, Self, TypeVar
 
 from pipelines.core.errors import DicomError, ItemError
 from pipelines.core.model import Decision
@@ -55,7 +55,9 @@ class ArchivedInstance:
 
 
 class Archive(Protocol):
-    """What `export` needs of a PACS."""
+    """What `export` needs of a PACS; `is_far` if its objects are sent over a network."""
+
+    is_far: ClassVar[bool]
 
     def find(
         self, *, accession_number: str | None, study_instance_uid: str | None
@@ -112,6 +114,8 @@ class Archive(Protocol):
 @dataclass(slots=True)
 class FolderArchive:
     """A folder of DICOM, nested and zipped, through the index that `io.index.refresh` made."""
+
+    is_far: ClassVar[bool] = False
 
     root: Path
     database: Path

@@ -52,6 +52,8 @@ def thin_early(slices: Study, archive: Archive, settings: EarlyExportSettings) -
     outcome = "brought; the others were foreseen to be thinned out"
     if any(archive.here(one) is None for one in slices):
         outcome += ", by the headers that the PACS answers: their pixels were not looked at"
+    elif archive.is_far:
+        outcome += ", but all were sent: what the PACS answers of their headers is not enough"
     value = f"{len(brought)} of {len(slices)} slices"
     return EarlyThinning(
         slices=brought,

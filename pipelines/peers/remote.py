@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pipelines.core.errors import ItemError
 from pipelines.core.model import Decision
@@ -37,6 +37,8 @@ class RemoteArchive:
 
     `wanted` are the attributes that are asked of each object of a CT series.
     """
+
+    is_far: ClassVar[bool] = True
 
     node: Node
     policy: Policy
