@@ -18,7 +18,8 @@ from pipelines.core.identity import Exported
 from pipelines.core.needles import Needles
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.core.traces import traces_of
-from pipelines.io.insides import UnreadableError, kind_of, parts_of
+from pipelines.io.insides import kind_of, parts_of
+from pipelines.io.parts import UnreadableError
 from pipelines.standing import Standing
 
 FINDINGS_SHOWN = 5

@@ -14,13 +14,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import unquote_to_bytes
 
 from pipelines.io.dicom import PREAMBLE_BYTES, has_magic
 from pipelines.io.embedded import JPEG_MAGIC, jpeg_segments, taken_apart
+from pipelines.io.parts import PART_LIMIT_BYTES, Part, UnreadableError, held
+from pipelines.io.pdf_parts import pdf_parts
 
 GZIP_MAGIC, ZIP_MAGIC, PDF_MAGIC = b"\x1f\x8b", b"PK\x03\x04", b"%PDF-"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -35,26 +36,9 @@ NIFTI_DIM, NIFTI_BITPIX, NIFTI_VOXEL_OFFSET = 40, 72, 108
 EXTENSIONS_LIMIT_BYTES = 1 << 20
 
 UNPACKED_LIMIT_BYTES = 1 << 30
-PART_LIMIT_BYTES = 1 << 28
 NESTING_LIMIT = 3
 
-_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\n?endstream", re.DOTALL)
-_KERNING = re.compile(rb"\)\s*-?[\d.]*\s*\(")
-_HEX_STRING = re.compile(rb"<([0-9A-Fa-f\s]{8,})>")
 _JSON_ESCAPE = re.compile(rb"\\u([0-9A-Fa-f]{4})")
-
-
-class UnreadableError(ValueError):
-    """A file that cannot be looked into; the message says why and holds nothing of its content."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of a file: `place` says which, `is_numbers` that text is there by chance only."""
-
-    place: str
-    content: BinaryIO
-    is_numbers: bool = False
 
 
 def kind_of(path: Path) -> str:
@@ -101,7 +85,7 @@ def _parts(kind: str, stream: BinaryIO, nesting: int) -> Iterator[Part]:
         case "dicom":
             yield from _dicom_parts(stream)
         case "pdf":
-            yield from _pdf_parts(_limited(stream))
+            yield from pdf_parts(_limited(stream))
         case "png":
             yield from _png_parts(_limited(stream))
         case _:
@@ -115,15 +99,11 @@ def _limited(stream: BinaryIO) -> bytes:
     return content
 
 
-def _part(place: str, content: bytes, *, is_numbers: bool = False) -> Part:
-    return Part(place, io.BytesIO(content), is_numbers)
-
-
 def _text_with_files_parts(content: bytes) -> Iterator[Part]:
     """A text, and what is embedded in it."""
     text, files, raw = taken_apart(content)
     yield from _text_parts(text)
-    yield _part("embedded", raw, is_numbers=True)
+    yield held("embedded", raw, is_numbers=True)
     for number, data in enumerate(files, start=1):
         for part in _file_parts(data):
             yield Part(f"embedded {number}, {part.place}", part.content, part.is_numbers)
@@ -132,20 +112,20 @@ def _text_with_files_parts(content: bytes) -> Iterator[Part]:
 def _file_parts(data: bytes) -> Iterator[Part]:
     if data.startswith(JPEG_MAGIC):
         for place, content, is_numbers in jpeg_segments(data):
-            yield _part(place, content, is_numbers=is_numbers)
+            yield held(place, content, is_numbers=is_numbers)
     else:
         yield from _member_parts(data, "file", NESTING_LIMIT)
 
 
 def _text_parts(content: bytes, place: str = "text") -> Iterator[Part]:
     """Text as it stands, and as a reader of HTML, JSON or addresses would have it."""
-    yield _part(place, content)
+    yield held(place, content)
     disguised = (
         unquote_to_bytes(content) if b"%" in content else content,
         _JSON_ESCAPE.sub(lambda match: _character(match[1]), content),
         html.unescape(content.decode("utf-8", "replace")).encode() if b"&" in content else content,
     )
-    yield from (_part(place, one) for one in disguised if one != content)
+    yield from (held(place, one) for one in disguised if one != content)
 
 
 def _character(digits: bytes) -> bytes:
@@ -186,7 +166,7 @@ def _inflated(content: BinaryIO) -> bytes:
 
 def _text_or_other(content: bytes) -> Iterator[Part]:
     if b"\0" in content:
-        yield _part("content", content)
+        yield held("content", content)
     else:
         yield from _text_parts(content, "content")
 
@@ -197,12 +177,12 @@ def _nifti_parts(content: BinaryIO, *, size_bytes: int) -> Iterator[Part]:
     if len(head) < NIFTI_VOXELS_AT or head[:4] != NIFTI_HEADER:
         raise UnreadableError("it is no NIfTI-1 file in little endian")
     texts = b"\0".join(head[start:end] for start, end in NIFTI_TEXTS)
-    yield _part("NIfTI header", texts)
-    yield _part("NIfTI header", head, is_numbers=True)
+    yield held("NIfTI header", texts)
+    yield held("NIfTI header", head, is_numbers=True)
     (voxels_at,) = struct.unpack_from("<f", head, NIFTI_VOXEL_OFFSET)
     if not NIFTI_VOXELS_AT <= voxels_at <= EXTENSIONS_LIMIT_BYTES:
         raise UnreadableError("its header does not say where the voxels begin")
-    yield _part("NIfTI extension", content.read(int(voxels_at) - NIFTI_VOXELS_AT))
+    yield held("NIfTI extension", content.read(int(voxels_at) - NIFTI_VOXELS_AT))
     axes, *dim = struct.unpack_from("<8h", head, NIFTI_DIM)
     (bits,) = struct.unpack_from("<h", head, NIFTI_BITPIX)
     voxels_bytes = math.prod(dim[: max(axes, 0)]) * bits // 8
@@ -221,7 +201,7 @@ def _zip_parts(stream: BinaryIO, nesting: int) -> Iterator[Part]:
         if sum(member.file_size for member in members) > UNPACKED_LIMIT_BYTES:
             raise UnreadableError(f"it unpacks to more than {UNPACKED_LIMIT_BYTES >> 30} GiB")
         names = [m.filename.encode() + b"\0" + m.comment + b"\0" + m.extra for m in members]
-        yield _part("names of members", b"\0".join((*names, archive.comment)))
+        yield held("names of members", b"\0".join((*names, archive.comment)))
         for number, member in enumerate(members, start=1):
             with archive.open(member) as content:
                 data = _inflated(cast("BinaryIO", content))
@@ -234,7 +214,7 @@ def _member_parts(data: bytes, place: str, nesting: int) -> Iterator[Part]:
     if data.startswith(ZIP_MAGIC):
         parts = _zip_parts(io.BytesIO(data), nesting - 1)
     elif data.startswith(PDF_MAGIC):
-        parts = _pdf_parts(data)
+        parts = pdf_parts(data)
     elif data.startswith(PNG_MAGIC):
         parts = _png_parts(data)
     else:
@@ -252,7 +232,7 @@ def _dicom_parts(stream: BinaryIO) -> Iterator[Part]:
         found = [place for tag in PIXEL_DATA if (place := content.find(tag)) >= 0]
         pixels_at = min(found, default=len(content))
     stream.seek(0)
-    yield _part("header", stream.read(pixels_at))
+    yield held("header", stream.read(pixels_at))
     yield Part("pixels", stream, is_numbers=True)
 
 
@@ -266,39 +246,8 @@ def _png_parts(content: bytes) -> Iterator[Part]:
         if name == b"IDAT":
             continue
         label = f"chunk {name.decode('ascii', 'replace')}"
-        yield _part(label, data)
+        yield held(label, data)
         for start in [match.end() for match in re.finditer(rb"\0", data)][:4]:
             if data[start : start + 1] == b"\x78":
-                yield _part(label, zlib.decompressobj().decompress(data[start:], PART_LIMIT_BYTES))
-    yield _part("behind the image", content[place:])
-
-
-def _pdf_parts(content: bytes) -> Iterator[Part]:
-    """What the document says to a reader, then its bytes: those of its streams unpacked.
-
-    In fonts and pictures text stands by chance, so that streams count as numbers wherever a reader
-    has found the words.
-    """
-    from pipelines.io.pdf_text import BrokenPdfError, pdf_texts, unpacked  # most trees have no PDF
-
-    if b"/Encrypt" in content:
-        raise UnreadableError("it is encrypted")
-    yield from _pdf_texts("document", _STREAM.sub(b"", content))
-    broken = ""
-    try:
-        yield from (_part(place, text) for place, text in pdf_texts(content))
-    except BrokenPdfError as error:
-        broken = str(error)
-    for match in _STREAM.finditer(content):
-        for part in _pdf_texts("stream", unpacked(match[1], PART_LIMIT_BYTES)):
-            yield Part(part.place, part.content, is_numbers=not broken)
-    if broken:
-        raise UnreadableError(broken)
-
-
-def _pdf_texts(place: str, content: bytes) -> Iterator[Part]:
-    yield _part(place, content)
-    yield _part(place, _KERNING.sub(b"", content))
-    strings = (bytes.fromhex(match[1].decode()) for match in _HEX_STRING.finditer(content)
-               if len(b"".join(match[1].split())) % 2 == 0)  # fmt: skip
-    yield _part(place, b"\n".join(strings))
+                yield held(label, zlib.decompressobj().decompress(data[start:], PART_LIMIT_BYTES))
+    yield held("behind the image", content[place:])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipelines.core.checks import Finding
 from pipelines.core.leaks import has_foreign_uid, has_identity_column, leaks_in
-from pipelines.io.insides import UnreadableError, kind_of, parts_of
+from pipelines.io.insides import kind_of, parts_of
+from pipelines.io.parts import UnreadableError
 from pipelines.validation.studies import facts_of, header_leaks
 
 HIDDEN = "[…]"
