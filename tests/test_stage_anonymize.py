@@ -1,12 +1,10 @@
 """The stage: what passes, what stays as it was, what is refused, and that it is the same always."""
 
 import gzip
-import os
 import shutil
 import struct
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,19 +16,13 @@ from pydicom.sequence import Sequence
 
 from pipelines import anonymize
 from pipelines.core.anonymize_settings import AnonymizeSettings
-from pipelines.core.errors import (
-    ItemError,
-    MosmedError,
-    PrivacyError,
-    SettingsError,
-    WorkspaceError,
-)
+from pipelines.core.errors import ItemError, PrivacyError
 from pipelines.core.identity import Exported, Pseudonyms
 from pipelines.core.model import Category, Deidentified, Excluded, ReaderMask, Reading, Sex
 from pipelines.core.ocr_settings import OcrSettings
 from pipelines.core.patient_settings import PatientSettings
 from pipelines.explanation import explain
-from pipelines.io.keys import make_key, read_key
+from pipelines.io.keys import read_key
 from pipelines.phantom.instances import write_series
 from pipelines.phantom.spec import SeriesSpec, Syntax
 
@@ -399,45 +391,6 @@ def test_explain_has_a_line_for_every_rule_with_a_reason(settings):
     assert by_keyword["private elements"].action == "remove"
 
 
-# --- the key
-
-
-def test_a_key_is_made_once_and_for_its_owner_only(tmp_path):
-    path = tmp_path / "key"
-
-    make_key(path)
-
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert len(read_key(path)) == 32
-    with pytest.raises(WorkspaceError):
-        make_key(path)
-
-
-@pytest.mark.parametrize("content", ["", "5a" * 31, "5a" * 33, "zz" * 32, "\xff" * 64])
-def test_what_is_no_key_is_refused(content, tmp_path):
-    path = tmp_path / "key"
-    path.write_text(content, encoding="latin-1")
-    path.chmod(0o600)
-
-    with pytest.raises(WorkspaceError):
-        read_key(path)
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
-def test_a_key_that_others_can_read_is_refused(mode, tmp_path):
-    path = tmp_path / "key"
-    make_key(path)
-    path.chmod(mode)
-
-    with pytest.raises(WorkspaceError, match="read by others"):
-        read_key(path)
-
-
-def test_without_a_key_nothing_is_done(tmp_path):
-    with pytest.raises(SettingsError):
-        run(tmp_path, AnonymizeSettings())
-
-
 # --- the mask
 
 
@@ -521,122 +474,7 @@ def test_what_is_no_mask_is_refused(content, tmp_path, settings):
     assert caught.value.code == "UNREADABLE_MASK"
 
 
-# --- plain folders
-
-
-def test_everything_in_a_plain_folder_is_an_item(tmp_path, settings):
-    folder = tmp_path / "in"
-    write_series(folder / "a" / "b", SeriesSpec(), VOXELS)
-    write_series(folder / "c", SeriesSpec(series_number=3), VOXELS)
-    (folder / "note.txt").write_text("Ivanov")
-    (folder / "broken.dcm").write_text("Ivanov")
-    (folder / "empty").write_bytes(b"")
-    (folder / "link").symlink_to(folder / "note.txt")
-    (folder / "loop").symlink_to(folder)
-    os.mkfifo(folder / "pipe")
-    outcomes = Counter()
-
-    for number, item in enumerate(anonymize.find(folder)):
-        try:
-            result = anonymize.work_plain(
-                item, settings, PatientSettings(), OcrSettings(), tmp_path / str(number)
-            )
-            outcomes[getattr(result, "rule", "done")] += len(item.files)
-        except ItemError as error:
-            outcomes[error.code] += len(item.files)
-
-    assert outcomes == {
-        "done": 6,
-        "not_dicom": 2,
-        "link": 2,
-        "special_file": 1,
-        "UNREADABLE_DICOM": 1,
-    }
-
-
-def test_patients_without_number_and_name_are_not_made_one(tmp_path, settings):
-    folder = tmp_path / "in"
-    for number in (1, 2):
-        spec = SeriesSpec(
-            patient_id="",
-            patient_name="",
-            issuer_of_patient_id=None,
-            patient_birth_date=None,
-            accession_number=f"PH20-00000{number}",
-        )
-        write_series(folder / str(number), spec, VOXELS)
-
-    for number, item in enumerate(anonymize.find(folder)):
-        anonymize.work_plain(
-            item, settings, PatientSettings(), OcrSettings(), tmp_path / "out" / str(number)
-        )
-
-    assert len({image.PatientID for image in read_all(tmp_path / "out")}) == 2
-
-
-def test_a_folder_that_is_not_there_is_a_settings_error(tmp_path):
-    with pytest.raises(SettingsError):
-        anonymize.find(tmp_path / "absent")
-
-
-# --- real DICOM
-
-
-def test_hostile_files_are_refused_one_by_one_without_a_traceback(tmp_path, settings, shared_data):
-    codes = Counter()
-    files = sorted((shared_data / "corrupt_fuzz").rglob("*.dcm"))
-    for number, file in enumerate(files):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        (folder / "file.dcm").symlink_to(file)
-        item = anonymize.FolderItem(name=str(number), files=(file,))
-        try:
-            result = anonymize.work_plain(
-                item, settings, PatientSettings(), OcrSettings(), folder / "out"
-            )
-            codes[type(result).__name__] += 1
-        except MosmedError as error:
-            codes[error.code] += 1
-            assert not list(folder.rglob("out/*.dcm"))
-
-    assert sum(codes.values()) == len(files) > 100
-
-
-@pytest.mark.parametrize(
-    ("name", "images"),
-    [
-        ("chest_siemens_8mm", 60),
-        ("chest_ge_16", 16),
-        ("chest_toshiba_singles", 2),
-        ("head_phantom_philips", 28),
-        ("phi_planted", 0),
-    ],
-)
-def test_real_series_lose_their_identity_and_keep_their_pixels(
-    name, images, tmp_path, settings, shared_data
-):
-    originals, records = {}, []
-    pseudonyms = Pseudonyms(read_key(settings.key))
-
-    for number, item in enumerate(anonymize.find(shared_data / name)):
-        record = anonymize.work_plain(
-            item, settings, PatientSettings(), OcrSettings(), tmp_path / "out" / str(number)
-        )
-        if isinstance(record, Deidentified):
-            records.append(record)
-            for file in item.files:
-                original = pydicom.dcmread(file)
-                originals[pseudonyms.uid(original.SOPInstanceUID)] = original
-
-    assert sum(record.instances for record in records) == images
-    for image in read_all(tmp_path / "out"):
-        original = originals[image.SOPInstanceUID]
-        content = Path(image.filename).read_bytes()
-        assert image.PixelData == original.PixelData
-        assert image.ImagePositionPatient == original.ImagePositionPatient
-        for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "InstitutionName"):
-            if value := str(original.get(keyword, "")):
-                assert value.encode() not in content, keyword
+# --- echoes
 
 
 @pytest.mark.parametrize("text", ["PH-000001", "ФАНТОМОВ", "dr ivan", "POLYCLINIC 5", "1.2.3.4.5"])
