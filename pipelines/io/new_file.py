@@ -10,7 +10,9 @@ from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES
 
 IMPLEMENTATION_CLASS_UID = "2.25.238573945062817301928374650192837465"
 IMPLEMENTATION_VERSION_NAME = "MOSMED"
-COPIED_AT_ONCE_BYTES = 1 << 20
+COPIED_AT_ONCE_BYTES = 1 << 18
+"""Larger pieces make the kernel look for larger pages, which a full machine has not."""
+
 SEQUENCE_END_BYTES = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
 
@@ -43,7 +45,7 @@ def write_part10(path: str, head: bytes, tail: bytes | FileRange, *, name: str) 
 
 
 def _copy(source: FileRange, target: int, head: bytes, name: str) -> None:
-    """Write `head` and what lies in the source, in few large pieces.
+    """Write `head` and what lies in the source, in pieces.
 
     That takes less of the processor than the kernel's own copy_file_range, which goes page by page
     where source and target do not lie alike.
