@@ -6,21 +6,20 @@ from pipelines.core.identity import Exported
 
 pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
 
-from tests.pacs import orthanc
-from tests.scripted_pacs import Script, scripted
-from tests.scripted_web import WebScript, scripted_web
-from tests.test_peers_dimse import (  # noqa: F401  fixtures among them
+from tests.network_studies import (
     OBJECTS,
     SLICES,
     candidate,
     data_sets,
     exported,
     from_folder,
-    no_waiting,
     objects_of,
-    pacs,
     refused,
 )
+from tests.pacs import orthanc
+from tests.scripted_pacs import Script, scripted
+from tests.scripted_web import WebScript, scripted_web
+from tests.test_peers_dimse import no_waiting, pacs  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 

@@ -1,4 +1,4 @@
-"""What the hospital has rejected is in the archive and is not used; what is offline is told."""
+"""What the hospital has rejected is in the archive, and is not used."""
 
 import zipfile
 from dataclasses import replace
@@ -19,22 +19,22 @@ from pipelines.phantom.spec import Syntax
 
 pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
 
-from tests.pacs import orthanc
-from tests.scripted_pacs import Script, scripted
-from tests.scripted_web import WebScript, scripted_web
-from tests.test_export_listing import told
-from tests.test_peers_dicomweb import web
-from tests.test_peers_dimse import (  # noqa: F401  fixtures among them
+from tests.network_studies import (
     BODY,
     KERNELS,
     SLICES,
     VOXELS_HU,
     candidate,
     exported,
-    no_waiting,
     objects_of,
     refused,
 )
+from tests.pacs import orthanc
+from tests.scripted_pacs import Script, scripted
+from tests.scripted_web import WebScript, scripted_web
+from tests.test_export_listing import told
+from tests.test_peers_dicomweb import web
+from tests.test_peers_dimse import no_waiting  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -80,13 +80,17 @@ def note(rejected, title="113001", scheme="DCM", study=None):
     return document
 
 
-@pytest.fixture
-def study(tmp_path):
-    """A study of two series that match, of which FC07 is better; not yet with a note."""
-    folder = tmp_path / "pacs"
+def make_study(folder):
+    """Two series that match."""
     for name, spec in (("body", BODY), ("thin", THIN)):
         write_series(folder / name, spec, VOXELS_HU)
     return folder
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study of two series that match, of which FC07 is better; not yet with a note."""
+    return make_study(tmp_path / "pacs")
 
 
 def reject(folder, series, *, some=slice(None), **changes):
@@ -267,56 +271,6 @@ def test_a_note_that_is_cut_is_told_to_be_unread(study, tmp_path, share):
     assert told(result, "rejected") == [
         "1 key object documents: cannot be read: whether they reject anything is not known"
     ]
-
-
-# --- what is not online
-
-
-class Away(Script):
-    """A PACS that tells how soon it can send its objects."""
-
-    level, said, series = "IMAGE", "OFFLINE", 2
-
-    def _answer(self, identifier, members, level):
-        answer = super()._answer(identifier, members, level)
-        is_meant = level == "STUDY" or members[0].get("SeriesNumber") == self.series
-        answer.InstanceAvailability = self.said if level == self.level and is_meant else ""
-        return answer
-
-
-@pytest.mark.parametrize("level", ["STUDY", "SERIES", "IMAGE"])
-@pytest.mark.parametrize("said", ["OFFLINE", "UNAVAILABLE"])
-def test_what_is_offline_is_not_asked_for(study, tmp_path, level, said):
-    script = Away(objects_of(study))
-    script.level, script.said = level, said
-    with scripted(script) as running:
-        message = refused(
-            "NOT_ONLINE", tmp_path, running.address,
-            who=candidate(expected_instances=None), whole_study=False,
-        )  # fmt: skip
-
-    assert message == f"{SLICES} of {SLICES} objects are {said.lower()}"
-    assert not script.sent
-
-
-def test_what_is_offline_but_not_wanted_does_not_matter(study, tmp_path):
-    script = Away(objects_of(study))
-    script.series = 3
-    who = candidate(expected_instances=None)
-    with scripted(script) as running:
-        assert isinstance(exported(running.address, tmp_path, who, whole_study=False), Exported)
-
-
-@pytest.mark.parametrize("comes", [True, False])
-def test_what_is_nearline_is_asked_for_and_told_if_it_does_not_come(study, tmp_path, comes):
-    script = Away(objects_of(study), faults=[] if comes else ["drop"] * 99)
-    script.said = "NEARLINE"
-    who = candidate(expected_instances=None)
-    with scripted(script) as running:
-        if comes:
-            assert isinstance(exported(running.address, tmp_path, who), Exported)
-        else:
-            refused("NOT_ONLINE", tmp_path, running.address, who=who, tries=2)
 
 
 def test_a_real_archive_sends_what_is_left_by_dicomweb(study, tmp_path):

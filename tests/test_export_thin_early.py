@@ -18,11 +18,12 @@ from pipelines.phantom.instances import write_dataset, write_series
 
 pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
 
+from tests.network_studies import BODY, candidate, objects_of
 from tests.pacs import Proxy, dcmqrscp, orthanc
 from tests.scripted_pacs import Script, scripted
 from tests.scripted_web import WebScript, scripted_web
 from tests.test_peers_dicomweb import web
-from tests.test_peers_dimse import BODY, candidate, no_waiting, objects_of  # noqa: F401
+from tests.test_peers_dimse import no_waiting  # noqa: F401  fixtures
 from tests.test_stage_convert import deidentified
 from tests.workspaces import SAMPLE, contents, make_workspace, mosmed, mosmed_json
 

@@ -11,20 +11,17 @@ from hypothesis import strategies as st
 from pipelines.core.errors import ItemError, PeerError, SettingsError
 from pipelines.core.identity import Exported
 from pipelines.io.multipart import BrokenOffError, Multipart
-from tests.pacs import Proxy, orthanc
-from tests.scripted_web import WebScript, scripted_web
-from tests.test_peers_dimse import (  # noqa: F401  fixtures among them
-    SLICES,
+from tests.network_studies import (
     candidate,
     data_sets,
     exported,
     from_folder,
-    from_the_folder,
-    no_waiting,
     objects_of,
-    pacs,
     refused,
 )
+from tests.pacs import Proxy, orthanc
+from tests.scripted_web import WebScript, scripted_web
+from tests.test_peers_dimse import from_the_folder, no_waiting, pacs  # noqa: F401  fixtures
 from tests.workspaces import SAMPLE, contents, make_workspace, mosmed
 
 

@@ -8,17 +8,11 @@ import pytest
 
 from pipelines.core.errors import PeerError, SettingsError
 from pipelines.core.identity import Exported
+from tests.network_studies import data_sets, exported, from_folder, objects_of
 from tests.pacs import Proxy, orthanc
 from tests.scripted_web import WebScript, scripted_web
 from tests.test_peers_dicomweb import web
-from tests.test_peers_dimse import (  # noqa: F401  fixtures among them
-    data_sets,
-    exported,
-    from_folder,
-    no_waiting,
-    objects_of,
-    pacs,
-)
+from tests.test_peers_dimse import no_waiting, pacs  # noqa: F401  fixtures
 
 
 @pytest.fixture(scope="module")

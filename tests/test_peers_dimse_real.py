@@ -15,17 +15,10 @@ from pipelines.peers.archives import INDEX_NAME
 pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
 
 from pipelines import export
+from tests.network_studies import candidate, data_sets, exported, from_folder, objects_of
 from tests.pacs import orthanc, qrscp
 from tests.scripted_pacs import Script, scripted
-from tests.test_peers_dimse import (  # noqa: F401
-    candidate,
-    data_sets,
-    exported,
-    from_folder,
-    no_waiting,
-    objects_of,
-    pacs,
-)
+from tests.test_peers_dimse import no_waiting, pacs  # noqa: F401  fixtures
 
 # pynetdicom leaves a socket to the garbage collector where nobody listens
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
