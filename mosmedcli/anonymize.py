@@ -53,7 +53,7 @@ def anonymize(
             )
         release_canaries(session, canaries)
     if in_folder is not None:
-        session = _with_key(session)
+        session = _with_key(session) if out_folder is not None else session
     else:
         _refuse_plain_flags(session)
     run_either(session, "anonymize", (in_folder, out_folder), overwrite=overwrite)

@@ -273,6 +273,13 @@ def test_out_may_not_lie_in_in(tmp_path):
     assert mosmed("convert", tmp_path).exit_code == 2
 
 
+def test_a_command_that_is_refused_makes_no_key(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert mosmed("anonymize", tmp_path).exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_sample_of_any_size_can_be_run_where_it_lies(tmp_path):
     made = mosmed("sample", tmp_path / "twin", "--studies", 8, "--seed", 3)
     assert "next: mosmed run -w" in made.output
