@@ -1,8 +1,10 @@
 """Which elements may stay at all, and what a value of each type looks like."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 
-from pipelines.core.deid import DATE_VRS, TEXT_VRS
+from pipelines.core.deid import DATE_VRS, TEXT_VRS, Action, Origin, Rule
 from pipelines.core.dictionary import is_in_dictionary
 
 PIXEL_DATA = 0x7FE00010
@@ -27,6 +29,24 @@ VALID = {
     "UI": re.compile(r"[0-9.]{0,64}"),
 }
 """PS3.5 table 6.2-1: where free text may hide, a kept value must look like what it claims to be."""
+
+_DATE = r"\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d\d|(?:19|20)\d\d[-./]\d{1,2}[-./]\d{1,2}"
+TERM = re.compile(rf"(?!.*(?:\d{{7}}|(?<!\d)(?:{_DATE})(?!\d)))[^^@\0-\x1f]{{0,64}}", re.ASCII)
+"""A maker's term: no number as long as a patient's, no day, no name as DICOM writes it."""
+
+
+def keeps_term(tag: int, vr: str, rule: Rule) -> bool:
+    """Whether a rule keeps free text of this attribute for science, as the term of a maker.
+
+    A recipe that names the attribute is believed: it keeps whatever stands there.
+    """
+    is_kept = rule.action is Action.KEEP and rule.origin is Origin.SCIENCE
+    return is_kept and vr in TEXT_VRS and tag not in CODES
+
+
+def rule_for(rule: Rule, texts: Iterable[str]) -> Rule:
+    """What becomes of texts of which terms may stay: all of them do, or the element is blanked."""
+    return rule if all(map(TERM.fullmatch, texts)) else replace(rule, action=Action.BLANK)
 
 
 def structural(tag: int) -> str:

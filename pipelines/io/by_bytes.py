@@ -20,6 +20,8 @@ from pipelines.core.values import (
     PIXEL_DATA,
     SEXES,
     SPECIFIC_CHARACTER_SET,
+    keeps_term,
+    rule_for,
     structural,
 )
 from pipelines.io.canonical import CANONICAL, UID, UNIT_BYTES, is_finite
@@ -65,6 +67,8 @@ class ByBytes:
         value = self._value(element, vr)
         if vr == "SQ":
             return self._sequence(element, value, rule, depth)
+        if keeps_term(tag, vr, rule):
+            rule = rule_for(rule, self.reader.texts(value, vr))
         if rule.action is Action.KEEP:
             return self._kept(tag, element, value, vr)
         return self._replaced(tag, element, value, (vr, rule))

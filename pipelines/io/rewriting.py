@@ -16,7 +16,14 @@ from pipelines.core.deid import Action, Rule
 from pipelines.core.dictionary import vr_of
 from pipelines.core.errors import DicomError
 from pipelines.core.retained import creator_tag
-from pipelines.core.values import CODE_MEANING, PIXEL_DATA, STRING_VRS, structural
+from pipelines.core.values import (
+    CODE_MEANING,
+    PIXEL_DATA,
+    STRING_VRS,
+    keeps_term,
+    rule_for,
+    structural,
+)
 from pipelines.io.elements import UNDECODABLE, checked, is_local_code, texts_at, texts_of
 from pipelines.io.engine import DEEPEST_NESTING, Engine, Remembered
 
@@ -65,6 +72,8 @@ class Rewriting:
     def _element(self, source: Dataset, tag: int, depth: int) -> DataElement | None:
         vr = vr_of(tag)
         rule = self.engine.rules.of(tag, vr)
+        if keeps_term(tag, vr, rule):
+            rule = rule_for(rule, texts_at(source, tag))
         if rule.action is Action.KEEP:
             return self._kept(source, tag, vr, depth)
         self._remember(source, tag, vr, rule, depth)
