@@ -64,14 +64,7 @@ class Session:
 
     def settings(self, workspace: "Workspace") -> "Settings":
         """The settings: flag over environment over file over default."""
-        from pipelines.core.settings_file import load_settings
-
-        return load_settings(
-            workspace.settings_file.read_text(encoding="utf-8"),
-            file=workspace.settings_file,
-            environment=os.environ,
-            flags=self.flags,
-        )
+        return _settings(workspace, self.flags)
 
     def table(self, kind: type[T]) -> T:
         """One stage's settings where there is no workspace: flag, environment or default."""
@@ -94,8 +87,31 @@ class Session:
 
         workspace = self.workspace()
         settings = self.settings(workspace)
+        _say_what_passes(settings, _settings(workspace, {}), self.flags)
         with workspace.locked(), _logging_to(workspace.log), make_progress() as progress:
             yield Run(workspace, settings, progress, jobs=self.jobs)
+
+
+def _settings(workspace: "Workspace", flags: Mapping[str, Any]) -> "Settings":
+    from pipelines.core.settings_file import load_settings
+
+    return load_settings(
+        workspace.settings_file.read_text(encoding="utf-8"),
+        file=workspace.settings_file,
+        environment=os.environ,
+        flags=flags,
+    )
+
+
+def _say_what_passes(settings: "Settings", lasting: "Settings", flags: Mapping[str, Any]) -> None:
+    """Name the settings that this command alone goes by: to later ones its results are stale."""
+    for table, key in (name.split(".") for name in flags):
+        if getattr(getattr(settings, table), key) != getattr(getattr(lasting, table), key):
+            click.echo(
+                f"note: `{key}` under [{table}] is changed for this command only; "
+                "to keep it, set it in mosmed.toml",
+                err=True,
+            )
 
 
 @contextmanager

@@ -86,7 +86,10 @@ def run(session: Session, report: RunReport, *, stage: str = "") -> None:
     _reasons(out, [(s.stage, reason) for s in report.stages for reason in s.reasons])
     _summary(out, report)
     if stage:
-        _next(session, STAGE_NAMES[STAGE_NAMES.index(stage) + 1])
+        after = STAGE_NAMES.index(stage) + 1
+        pending = {one.stage for one in report.stages if one.pending}
+        behind = [name for name in STAGE_NAMES[:after] if name in pending]
+        _next(session, [*behind, STAGE_NAMES[after]][0])
     elif any(one.pending for one in report.stages):
         _next(session, "run")
     elif report.published:

@@ -200,6 +200,23 @@ def test_a_changed_setting_makes_stale_just_its_own_stage_and_what_follows(demo,
     assert (thin["done"], thin["failed"]) == (10, 2)
 
 
+def test_a_stage_that_came_too_early_names_the_one_before_it(tmp_path):
+    root = make_workspace(tmp_path / "early")
+    mosmed("select", "-w", root)
+
+    assert "next: mosmed export" in mosmed("thin", "-w", root).output
+
+
+def test_a_setting_that_holds_for_one_command_only_is_told(tmp_path):
+    root = make_workspace(tmp_path / "flags")
+
+    asked = mosmed("select", "-w", root, "--studies", 3, "--dry-run")
+    as_it_stands = mosmed("select", "-w", root, "--studies", 12, "--dry-run")
+
+    assert "`studies` under [select] is changed for this command only" in asked.stderr
+    assert "for this command only" not in as_it_stands.stderr
+
+
 def test_a_dry_run_counts_what_a_run_would_begin_with_in_the_order_of_the_stages(demo, tmp_path):
     root = tmp_path / "copy"
     shutil.copytree(demo, root)
