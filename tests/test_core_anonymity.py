@@ -62,10 +62,12 @@ def test_a_combination_of_k_patients_keeps_all_it_has_unless_it_covers_others(ro
     told = hide_small_cells(rows, k)
 
     sizes = people(rows, [known for _, known in rows])
-    hidden_whole = [q for (_, q), t in zip(rows, told, strict=True) if t == NOTHING_TOLD]
+    together = defaultdict(set)
     for (_, known), now in zip(rows, told, strict=True):
-        if len(sizes[known]) >= k and known not in hidden_whole:
-            assert now == known
+        together[now].add(known)
+    for (_, known), now in zip(rows, told, strict=True):
+        if len(sizes[known]) >= k and now != known:
+            assert any(len(sizes[other]) < k for other in together[now])
 
 
 @given(rows=ROWS)

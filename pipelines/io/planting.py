@@ -208,7 +208,7 @@ def planted(source: Path, values: Mapping[str, str], *, charset: str, name: str)
 
 def echo(dataset: Dataset) -> None:
     """Let the patient's name stand where CT science wants another text to be kept."""
-    dataset.ConvolutionKernel = str(dataset.PatientName)[:16]
+    dataset.ConvolutionKernel = str(dataset.PatientName.family_name)[:16]
 
 
 def echo_privately(dataset: Dataset) -> None:
