@@ -63,7 +63,7 @@ class Sight(Enum):
 
 
 def shows_text(slice_hu: NDArray[np.int16], ocr: Ocr) -> bool:
-    """Whether text stands on a slice, by our own look and, where it is asked, an OCR's.
+    """Whether text stands on a slice of HU (rows, columns), by our look and, if asked, an OCR's.
 
     Raises SettingsError where the extra `ocr` is needed and not installed.
     """
@@ -75,7 +75,7 @@ def shows_text(slice_hu: NDArray[np.int16], ocr: Ocr) -> bool:
 
 
 def look(slice_hu: NDArray[np.int16]) -> Sight:
-    """Whether a line of drawn letters runs along either axis of a slice."""
+    """Whether a line of drawn letters runs along either axis of a slice of HU (rows, columns)."""
     sight = Sight.CLEAR
     for drawn, around in _drawn(slice_hu):
         sight = Sight.SUSPICIOUS

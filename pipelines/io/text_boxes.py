@@ -33,7 +33,10 @@ LONG = 1.8
 
 
 def has_text(slice_hu: NDArray[np.int16]) -> bool:
-    """Whether text stands anywhere on a slice; raises SettingsError without the extra."""
+    """Whether text stands anywhere on a slice of HU (rows, columns).
+
+    Raises SettingsError without the extra.
+    """
     black_hu, white_hu = WINDOW_HU
     grey = np.clip((slice_hu.astype(np.float32) - black_hu) / (white_hu - black_hu), 0, 1)
     found = _detector()(np.repeat((255 * grey).astype(np.uint8)[..., None], 3, axis=2))
