@@ -37,7 +37,7 @@ from pipelines.io.read_back import check_readers
 from pipelines.io.sidecar import read_instance_numbers, read_kept_ranks, write_sidecar
 from pipelines.io.volume_files import VolumeFiles, files_of, find_volumes
 
-VERSION: int = 4
+VERSION: int = 5
 
 TABLES = (ThinSettings,)
 """The settings it is told on plain folders."""

@@ -260,3 +260,18 @@ def test_lung_is_where_tissue_is_on_all_four_sides_however_a_slice_lies_in_memor
 @pytest.mark.parametrize("value", [201, 210, 248, 249, 3000])
 def test_a_slice_of_one_bright_value_is_looked_at(value):
     assert look(np.full((64, 64), value, np.int16)) is Sight.SUSPICIOUS
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    share=st.floats(0.001, 0.3),
+    shape=st.tuples(st.integers(20, 90), st.integers(20, 90)),
+)
+def test_a_slice_looks_the_same_however_it_is_turned(seed, share, shape):
+    spots = np.random.default_rng(seed).random(shape)
+    slice_hu = np.where(spots < share, -1024, 40).astype(np.int16)
+
+    assert {look(each) for each in (slice_hu.T, slice_hu[::-1], slice_hu[:, ::-1])} == {
+        look(slice_hu)
+    }

@@ -1,5 +1,7 @@
 import errno
 import os
+import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pipelines.io.disk import wait_for_workers
 from pipelines.runner import Task, Workers, attempt
 
 REPOSITORY = Path(__file__).parents[1]
+SLICES, SLICE_BYTES = 60, 512 * 512 * 2
 
 
 def write_name(name, folder):
@@ -50,6 +53,13 @@ def die_unless_name(name, folder):
 
 def task(tmp_path, work, name="s1"):
     return Task(public_id=name, work=work, arguments=(name,), folder=tmp_path / name)
+
+
+def take_and_free(name, folder):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(SLICES):
+        [bytearray(SLICE_BYTES) for _ in range(8)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
 def test_a_result_comes_with_the_seal_of_its_files(tmp_path):
@@ -169,3 +179,21 @@ def test_whoever_comes_after_a_killed_run_waits_for_the_last_of_its_workers(tmp_
     before = sorted((tmp_path / "made").rglob("*"))
     time.sleep(2)
     assert sorted((tmp_path / "made").rglob("*")) == before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc learns so")
+def test_the_memory_of_one_slice_is_used_again_for_the_next(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from tests.test_runner import *;"
+        "print(attempt(task(Path(sys.argv[1]), take_and_free)).value)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    pages_of_a_slice = SLICE_BYTES / os.sysconf("SC_PAGE_SIZE")
+    assert int(done.stdout) < 2 * 8 * pages_of_a_slice

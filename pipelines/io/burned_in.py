@@ -115,56 +115,35 @@ def _drawn_values(slice_hu: NDArray[np.int16]) -> list[int]:
 
 def _dark_strokes(slice_hu: NDArray[np.int16]) -> Marks:
     """What has the lowest value, is as thin as a stroke, and lies between brighter pixels."""
+    strokes = np.zeros(slice_hu.shape, np.bool_)
     lowest = int(slice_hu.min())
-    if lowest > DRAWN_BELOW_HU:
-        return np.zeros(slice_hu.shape, np.bool_)
     drawn = slice_hu <= lowest + SAME_VALUE_HU
-    ground = slice_hu > lowest + CONTRAST_HU
-    if not _may_have_strokes(drawn, ground):
-        return np.zeros(slice_hu.shape, np.bool_)
-    return _runs_between(drawn, ground) | _runs_between(drawn.T, ground.T).T
+    if lowest <= DRAWN_BELOW_HU and np.count_nonzero(drawn) >= DRAWN_PIXELS:
+        ground = slice_hu > lowest + CONTRAST_HU
+        for axis in (0, 1):
+            strokes.ravel()[_runs_between(drawn, ground, axis)] = True
+    return strokes
 
 
-def _may_have_strokes(drawn: Marks, ground: Marks) -> bool:
-    """A quick look, which most slices do not pass: pixels with ground on their left and right."""
-    beside = ground.ravel()
-    for far in (WIDEST_STROKE // 4, WIDEST_STROKE // 2):
-        # One row goes on in the next, which is quicker than row by row: so the margins do not count
-        inner = drawn.copy()
-        inner[:, :far] = inner[:, -far:] = False
-        between = inner.ravel()[far:-far] & beside[: -2 * far] & beside[2 * far :]
-        if np.count_nonzero(between) >= DRAWN_PIXELS // 2:
-            return True
-    return False
+def _runs_between(drawn: Marks, ground: Marks, axis: int) -> NDArray[np.intp]:
+    """Where in memory the short runs along an axis lie that have ground next but one to both ends.
 
-
-def _runs_between(drawn: Marks, ground: Marks) -> Marks:
-    """The short runs along the rows that have ground at both ends, next but one to them."""
-    columns = drawn.shape[1]
-    begins = drawn[:, 1:] & ~drawn[:, :-1]
-    # Not the next pixel: the edge of a letter may be smoothed
-    begins[:, 0] &= ground[:, 0]
-    begins[:, 1:] &= ground[:, :-2]
-    rows, starts = _places(begins)
+    Not next to them: the edge of a letter may be smoothed.
+    """
+    is_drawn, is_ground = drawn.ravel(), ground.ravel()
+    size, stride = drawn.shape[axis], 1 if axis == 1 else drawn.shape[1]
+    starts = np.flatnonzero(is_drawn[stride:] > is_drawn[:-stride]) + stride
+    begins = starts // stride % size
+    fits = (begins > 0) & is_ground[starts - stride * np.minimum(begins, 2)]
+    starts, begins = starts[fits], begins[fits]
     # Of the few that are left each is followed for as long as a stroke may be, and one pixel more
-    ahead = starts[:, np.newaxis] + 1 + np.arange(WIDEST_STROKE + 1)
-    is_on = drawn[rows[:, np.newaxis], np.minimum(ahead, columns - 1)] | (ahead >= columns)
-    lengths = is_on.argmin(axis=1)
-    behind = np.minimum(starts + lengths + 2, columns - 1)
-    lengths[~ground[rows, behind]] = 0
-    numbers, steps = np.nonzero(np.arange(WIDEST_STROKE) < lengths[:, np.newaxis])
-    marks = np.zeros(drawn.shape, np.bool_)
-    marks[rows[numbers], starts[numbers] + 1 + steps] = True
-    return marks
-
-
-def _places(marks: Marks) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of what is marked, in the order in which it lies in memory."""
-    if marks.flags.c_contiguous:
-        rows, columns = np.divmod(np.flatnonzero(marks), marks.shape[1])
-    else:
-        columns, rows = np.divmod(np.flatnonzero(marks.T), marks.shape[0])
-    return rows, columns
+    steps = np.arange(WIDEST_STROKE + 1)
+    room = (size - 1 - begins)[:, np.newaxis]
+    ahead: NDArray[np.intp] = starts[:, np.newaxis] + stride * np.minimum(steps, room)
+    lengths = (is_drawn[ahead] | (steps > room)).argmin(axis=1)
+    behind = starts + stride * np.minimum(lengths + 1, room[:, 0])
+    lengths[~is_ground[behind]] = 0
+    return ahead[steps < lengths[:, np.newaxis]]
 
 
 def _pieces(around: Marks, drawn: Marks) -> list[Box]:

@@ -22,7 +22,7 @@ from tests.bench.venv import PYTHON, ROOT, install, versions
 from tests.bench.volumes import MAKERS, REAL
 
 TITLE = "convert and thin"
-SLICES, STUDIES = 300, 10
+SLICES, STUDIES = 300, 20
 SYNTAXES = {"raw": "uncompressed", "jpeg": "JPEG lossless SV1", "j2k": "JPEG 2000 lossless"}
 LEAGUE = ("dcm2niix", "SimpleITK", "dicom2nifti")
 MIB_PER_MB = 1e6 / 2**20
