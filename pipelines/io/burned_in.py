@@ -139,11 +139,12 @@ def _runs_between(drawn: Marks, ground: Marks, axis: int) -> NDArray[np.intp]:
     # Of the few that are left each is followed for as long as a stroke may be, and one pixel more
     steps = np.arange(WIDEST_STROKE + 1)
     room = (size - 1 - begins)[:, np.newaxis]
-    ahead: NDArray[np.intp] = starts[:, np.newaxis] + stride * np.minimum(steps, room)
+    ahead = starts[:, np.newaxis] + stride * np.minimum(steps, room)
     lengths = (is_drawn[ahead] | (steps > room)).argmin(axis=1)
     behind = starts + stride * np.minimum(lengths + 1, room[:, 0])
     lengths[~is_ground[behind]] = 0
-    return ahead[steps < lengths[:, np.newaxis]]
+    found: NDArray[np.intp] = ahead[steps < lengths[:, np.newaxis]]
+    return found
 
 
 def _pieces(around: Marks, drawn: Marks) -> list[Box]:
