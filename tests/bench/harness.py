@@ -62,10 +62,11 @@ class Runs:
         return median(getattr(one, name) for one in self.by_round.values())
 
     def ratio(self, base: "Runs", name: str) -> float:
-        """The median of the ratios to `base` in the same round."""
+        """The median of the ratios to `base` in the rounds that both have run."""
         return median(
             getattr(one, name) / getattr(base.by_round[number], name)
             for number, one in self.by_round.items()
+            if number in base.by_round
         )
 
 
