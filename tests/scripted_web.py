@@ -27,7 +27,8 @@ LEVELS = {
 class WebScript:
     """What the server holds and how it fails: one of `faults` at each retrieval.
 
-    `lies` are attributes that it answers of every object, whatever they are.
+    `lies` are attributes that it answers of every object, whatever they are; `says` is its answer
+    to whatever it is asked.
     """
 
     objects: list[pydicom.Dataset]
@@ -41,6 +42,7 @@ class WebScript:
     has_pages: bool = True
     has_instances: bool = True
     tokens: list[str] = field(default_factory=list)
+    says: bytes = b""
 
     def lets_in(self, shown: str | None) -> bool:
         """Whether the server answers who shows this."""
@@ -111,6 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = address.path.removeprefix("/dicom-web")
         if not script.lets_in(self.headers["Authorization"]):
             self._send(401, b"", "text/plain")
+        elif script.says:
+            self._send(200, script.says, "text/html")
         elif path.endswith("/metadata") and not script.has_metadata:
             self._send(404, b"", "text/plain")
         elif path.endswith("/instances") and not script.has_instances:

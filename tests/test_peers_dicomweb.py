@@ -145,6 +145,49 @@ def test_only_the_chosen_series_is_sent(pacs, tmp_path):  # noqa: F811
     assert len(sent) <= 3
 
 
+ODD = b'[{"0020000D": %b}]'
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        (b"<html>back at six</html>", "is it DICOMweb"),
+        (b"[" * 100_000, "is it DICOMweb"),
+        (b'{"errors": []}', "no list of matches"),
+        (ODD % b'"1.2.3"', ""),
+        (ODD % b'{"vr": "UI", "Value": {"a": 1}}', ""),
+        (ODD % b'{"vr": [], "Value": ["1.2.3", null, {}]}', ""),
+    ],
+    ids=["html", "deep", "no list", "no attribute", "no values", "no type"],
+)
+def test_a_check_tells_what_else_answers_at_an_address(tmp_path, says, told):
+    root = make_workspace(tmp_path / "w", studies=1)
+
+    with scripted_web(WebScript([], says=says)) as address:
+        result = mosmed("export", "--check", "--pacs", address, "-w", root)
+
+    assert result.exit_code == (1 if told else 0), result.output
+    assert told in result.output
+    assert "did not expect" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("http://[::1/dicom-web", "cannot be read"),
+        ("https://reader:s3cret@pacs/dicom-web", "holds a password"),
+    ],
+)
+def test_an_address_is_refused_before_anybody_is_asked(tmp_path, address, told):
+    root = make_workspace(tmp_path / "w", studies=1)
+
+    result = mosmed("export", "--check", "--pacs", address, "-w", root)
+
+    assert result.exit_code == 2
+    assert told in result.output
+    assert "s3cret" not in result.output
+
+
 # --- who we are
 
 

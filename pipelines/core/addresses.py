@@ -15,12 +15,21 @@ def is_address(value: object) -> bool:
     return isinstance(value, str) and ADDRESS.match(value) is not None
 
 
-def refuse_secret(address: object, *, setting: str, variable: str) -> None:
-    """Raise SettingsError, which does not repeat it, for an address with a password in it.
+def refuse_bad_address(address: object, *, setting: str, variable: str) -> None:
+    """Raise SettingsError for an address that cannot be read, or has a password in it.
 
-    `setting` is where it stands; `variable` is the one of the environment it belongs into.
+    It is not repeated. `setting` is where it stands; `variable` is the one of the environment that
+    the password belongs into.
     """
-    if isinstance(address, str) and _holds_secret(address):
+    if not isinstance(address, str):
+        return
+    try:
+        holds_secret = _holds_secret(address)
+    except ValueError as error:  # such as a bracket that is not closed
+        raise SettingsError(
+            f"{setting}: the address cannot be read", hint="Look at its host and its brackets."
+        ) from error
+    if holds_secret:
         raise SettingsError(
             f"{setting}: the address holds a password or a token",
             hint=f"Take it out, and put it into the environment variable {variable}.",

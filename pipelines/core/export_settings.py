@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from pipelines.core.addresses import refuse_bad_address
 from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.knobs import Enters, knob
 from pipelines.core.node_settings import NodeSettings
@@ -61,6 +62,10 @@ class ExportSettings(NodeSettings):
         False,
         "Bring only those slices of the chosen series that thinning will keep, and dose reports.",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_bad_address(self.pacs, setting="[export] pacs", variable="MOSMED_PACS_PASSWORD")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pipelines.core.addresses import refuse_secret
+from pipelines.core.addresses import refuse_bad_address
 from pipelines.core.knobs import Enters, knob
 from pipelines.core.patient_settings import PatientSettings
 
@@ -89,4 +89,4 @@ class SelectSettings(PatientSettings):
     )
 
     def __post_init__(self) -> None:
-        refuse_secret(self.ris, setting="[select] ris", variable="MOSMED_RIS_PASSWORD")
+        refuse_bad_address(self.ris, setting="[select] ris", variable="MOSMED_RIS_PASSWORD")

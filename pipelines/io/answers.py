@@ -177,16 +177,16 @@ def _tag(keyword: str) -> int:
 
 def _raw_of_json(attribute: Mapping[str, object]) -> bytes:
     """A value as a file would hold it."""
-    words = _words(attribute)
-    if attribute.get("vr") in SHORTS:
+    words = words_of(attribute)
+    if str(attribute.get("vr")) in SHORTS:
         numbers = [int(word) for word in words if SHORT.fullmatch(word)]
         return b"".join((number & 0xFFFF).to_bytes(2, "little") for number in numbers)
     return "\\".join(words).encode("utf-8", "replace")
 
 
-def _words(attribute: Mapping[str, object]) -> list[str]:
-    """The values of an attribute; of a name the alphabetic group."""
-    found = attribute.get("Value")
+def words_of(attribute: object) -> list[str]:
+    """The values of an attribute in the DICOM JSON model; of a name the alphabetic group."""
+    found = attribute.get("Value") if isinstance(attribute, dict) else None
     values = found if isinstance(found, list) else []
     names = [value.get("Alphabetic", "") if isinstance(value, dict) else value for value in values]
     return [str(name) for name in names if isinstance(name, str | int | float)]

@@ -101,7 +101,7 @@ class DicomwebNode:
         """The headers of a series (PS3.18 10.4.1.1.2); none where the archive has no metadata."""
         try:
             return tuple(map(answer_of_json, qido.read_json(self.server, f"{series}/metadata")[0]))
-        except (ItemError, Passing, ValueError):
+        except (ItemError, Passing):
             return ()
 
     # --- objects

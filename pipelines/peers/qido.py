@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipelines.core.errors import ItemError, PeerError
-from pipelines.io.answers import Answer, answer_of_json, tag_of
+from pipelines.io.answers import Answer, answer_of_json, tag_of, words_of
 from pipelines.io.http import Answer as HttpAnswer
 from pipelines.io.http import LineError, Server
 from pipelines.peers.node import Cut, Passing
@@ -33,13 +33,13 @@ def matches(
     found: dict[str, Match] = {}
     while True:
         part = [f"limit={PAGE}", f"offset={len(found)}"]
-        page, is_cut = _page(server, f"{path}?{'&'.join([*terms, *part])}")
+        page, is_cut = read_json(server, f"{path}?{'&'.join([*terms, *part])}")
         is_new = _add(found, page, wanted[0])
         if len(page) < SURELY_ALL and not is_cut:
             break
         if not is_new:
             if len(page) == PAGE == len(found):  # it knows the first page alone: all at once, then
-                page, is_cut = _page(server, f"{path}?{'&'.join(terms)}")
+                page, is_cut = read_json(server, f"{path}?{'&'.join(terms)}")
                 is_cut |= not _add(found, page, wanted[0])
             if is_cut:
                 raise Cut("it does not tell all that matches", _answers(found))
@@ -49,9 +49,9 @@ def matches(
 
 def _add(found: dict[str, Match], page: Iterable[Match], unique: str) -> bool:
     """Add what is new of a page; whether there was anything."""
-    before = len(found)
+    before, tag = len(found), tag_of(unique)
     for match in page:
-        if uid := _text(match, unique):
+        if uid := next(iter(words_of(match.get(tag))), ""):
             found.setdefault(uid, match)
     return len(found) > before
 
@@ -69,24 +69,23 @@ def matching(value: str) -> str:
 
 
 def read_json(server: Server, path: str) -> tuple[list[Match], bool]:
-    """The matches of an answer, and whether the archive warns that there are more."""
+    """The matches of an answer, and whether the archive warns that there are more.
+
+    Raises Passing, PeerError, ItemError.
+    """
     with line(), server.get(path, accept=JSON) as answer:
         if answer.status in {204, 404}:
             return [], False
         check(answer)
         body = _body(answer)
-        found = json.loads(body) if body.strip() else []
+        try:
+            found = json.loads(body) if body.strip() else []
+        except (ValueError, RecursionError) as error:
+            raise Passing("its answer is no whole JSON: is it DICOMweb?") from error
         is_list = isinstance(found, list) and all(isinstance(match, dict) for match in found)
         if not is_list:
             raise PeerError("the archive answers no list of matches", hint="Is it DICOMweb?")
         return found, answer.has_warning
-
-
-def _page(server: Server, path: str) -> tuple[list[Match], bool]:
-    try:
-        return read_json(server, path)
-    except ValueError as error:
-        raise Passing("its answer is not whole") from error
 
 
 def _body(answer: HttpAnswer) -> bytes:
@@ -131,8 +130,3 @@ class line:  # noqa: N801  it is used as a statement
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, LineError):
             raise Passing(error.reason, is_down=error.is_down) from error
-
-
-def _text(match: Match, keyword: str) -> str:
-    values = match.get(tag_of(keyword), {}).get("Value") or [""]
-    return str(values[0])
