@@ -94,9 +94,10 @@ class Session:
 
 def _settings(workspace: "Workspace", flags: Mapping[str, Any]) -> "Settings":
     from pipelines.core.settings_file import load_settings
+    from pipelines.io.written import read_text
 
     return load_settings(
-        workspace.settings_file.read_text(encoding="utf-8"),
+        read_text(workspace.settings_file),
         file=workspace.settings_file,
         environment=os.environ,
         flags=flags,

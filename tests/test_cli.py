@@ -145,6 +145,20 @@ def test_a_wrong_setting_ends_with_status_2_and_the_way_out(tmp_path, text, said
     assert "Traceback" not in result.output
 
 
+def test_settings_are_read_as_notepad_saves_them_or_refused(tmp_path):
+    root = make_workspace(tmp_path / "w")
+    text = "# Привет\n" + (root / "mosmed.toml").read_text()
+    (root / "mosmed.toml").write_text(text, encoding="utf-8-sig")
+    assert mosmed("select", "-w", root).exit_code == 0
+
+    (root / "mosmed.toml").write_text(text, encoding="cp1251")
+    result = mosmed("status", "-w", root)
+
+    assert result.exit_code == 2
+    assert "mosmed.toml: not a text in UTF-8" in result.output
+    assert "save it as UTF-8" in result.output
+
+
 def test_a_pacs_folder_that_is_not_there_is_named(tmp_path):
     root = make_workspace(tmp_path / "w")
     text = (root / "mosmed.toml").read_text()

@@ -1,5 +1,6 @@
 """Several readers' masks made one, and what a mask is checked for, against independent truth."""
 
+import os
 from itertools import combinations
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipelines.convert import one_mask
+from pipelines.core.codec import canonical_json
 from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.errors import ItemError, SettingsError
 from pipelines.core.export_settings import ExportSettings
@@ -191,6 +193,15 @@ def test_masks_that_nobody_can_tell_apart_are_ambiguous(tmp_path, names):
 
 def test_an_accession_number_may_hold_the_mark_of_a_reader(tmp_path):
     assert found(tmp_path, "A__1.nii", accession_number="A__1") == [("", "A__1.nii")]
+
+
+def test_a_reader_may_be_named_in_the_characters_of_windows(tmp_path):
+    names = [os.fsdecode(b"A-1__" + name.encode("cp1251") + b".nii") for name in ("Кац", "Жук")]
+
+    readers = [reader for reader, _ in found(tmp_path, *names)]
+
+    assert len(set(readers)) == 2
+    assert canonical_json(readers).encode()
 
 
 # --- what a mask is checked for

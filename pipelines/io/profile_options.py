@@ -7,8 +7,7 @@ from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.deid import Options
 from pipelines.core.errors import SettingsError
 from pipelines.core.retained import SHORTEST_NUMBER_DIGITS, words_of
-
-MAXIMUM_TEXT_BYTES = 1 << 20
+from pipelines.io.written import read_text
 
 
 def options_of(settings: AnonymizeSettings) -> Options:
@@ -21,20 +20,6 @@ def options_of(settings: AnonymizeSettings) -> Options:
         retain_safe_private=settings.retain_safe_private,
         descriptor_words=frozenset(_words(words)) if words else frozenset(),
     )
-
-
-def read_text(path: Path) -> str:
-    """A text in UTF-8 that a person wrote; raises SettingsError for what is none."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAXIMUM_TEXT_BYTES + 1)
-        if len(content) > MAXIMUM_TEXT_BYTES:
-            raise SettingsError(f"{path}: larger than 1 MiB")
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: not a text in UTF-8") from error
 
 
 def _words(path: Path) -> Iterator[str]:

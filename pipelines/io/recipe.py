@@ -36,9 +36,9 @@ from pipelines.core.deid import (
 from pipelines.core.errors import SettingsError
 from pipelines.core.profile import profile, recipe_text
 from pipelines.core.retained import SHIFTED, PrivateKey, safe_private
-from pipelines.io.profile_options import read_text
 from pipelines.io.recipe_filters import read_filters
 from pipelines.io.recipe_lines import Line, nearest, read_lines
+from pipelines.io.written import read_text
 
 NUMBER_VRS = ("DS", "IS")
 

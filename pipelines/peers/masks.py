@@ -5,6 +5,7 @@
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,11 +79,17 @@ def _named_like(stems: set[str], folder: Path) -> Iterator[FoundMask]:
     """The names are compared, never joined: an accession number may hold a slash."""
     for path in folder.iterdir():
         suffix = suffix_of(path)
-        if suffix is None or not path.is_file():
-            continue
-        stem = path.name[: -len(suffix)]
-        study, _, reader = stem.rpartition(READER_MARK)
-        if canonical_accession(stem) in stems:
-            yield FoundMask(path=path, reader="")
-        elif reader.strip() and canonical_accession(study) in stems:
-            yield FoundMask(path=path, reader=reader.strip())
+        reader = None if suffix is None else _reader_in(path.name[: -len(suffix)], stems)
+        if reader is not None and path.is_file():
+            yield FoundMask(path=path, reader=reader)
+
+
+def _reader_in(stem: str, stems: set[str]) -> str | None:
+    """The reader whom the name of a study's mask names, "" for nobody; None if it is another's."""
+    if canonical_accession(stem) in stems:
+        return ""
+    study, _, reader = stem.rpartition(READER_MARK)
+    if not reader.strip() or canonical_accession(study) not in stems:
+        return None
+    # No record can hold what is no UTF-8: Windows may have written the name in cp1251
+    return os.fsencode(reader).decode("utf-8", "backslashreplace").strip()
