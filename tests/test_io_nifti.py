@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import struct
 import subprocess
+import zlib
 
 import nibabel
 import numpy as np
@@ -296,6 +297,67 @@ def test_a_flipped_byte_never_changes_a_voxel(tmp_path_factory, data):
     # A few bits of gzip mean nothing: its time and system, padding
     with contextlib.suppress(ItemError):
         assert np.array_equal(read_volume(path).voxels_hu, volume_of().voxels_hu)
+
+
+JUNK = [b"\0", bytes(600_000), b"junk", gzip.compress(b""), gzip.compress(b"more"), b"\x1f\x8b\x08"]
+
+
+@st.composite
+def mutants(draw, whole):
+    """A gzip that was cut, flipped, or went on."""
+    change = draw(st.sampled_from(["flip", "head", "cut", "go on", "cut within", "split"]))
+    at = draw(st.integers(0, 11 if change == "head" else len(whole) - 1))
+    if change == "split":
+        content = gzip.decompress(whole)
+        return gzip.compress(content[:at]) + gzip.compress(content[at:])
+    if change in {"cut", "cut within"}:
+        return whole[:at] + (whole[at + draw(st.integers(1, 9)) :] if change != "cut" else b"")
+    if change == "go on":
+        return whole + draw(st.sampled_from(JUNK))
+    return whole[:at] + bytes([draw(st.integers(0, 255))]) + whole[at + 1 :]
+
+
+@settings(deadline=None, max_examples=300)
+@given(data=st.data(), level=st.sampled_from([0, 1, 6]))
+def test_a_gzip_is_read_or_refused_as_by_pythons_own(tmp_path_factory, data, level):
+    folder = tmp_path_factory.mktemp("own")
+    content = gzip.decompress(written(folder / "whole.nii.gz").read_bytes())
+    mutant = data.draw(mutants(gzip.compress(content, level, mtime=0)))
+    (folder / "a.nii.gz").write_bytes(mutant)
+    with contextlib.suppress(zlib.error, EOFError, gzip.BadGzipFile):
+        (folder / "a.nii").write_bytes(gzip.decompress(mutant))
+
+    for read in (read_volume, read_mask):
+        assert outcome(read, folder / "a.nii.gz") == outcome(read, folder / "a.nii")
+
+
+def outcome(read, path):
+    """The voxels and the place that are read, or by which code a file is refused."""
+    if not path.exists():
+        return "UNREADABLE_VOLUME" if read is read_volume else "UNREADABLE_MASK"
+    try:
+        found = read(path)
+    except ItemError as error:
+        return error.code
+    voxels = found.voxels_hu if read is read_volume else found.marked
+    return voxels.shape, voxels.dtype, voxels.tobytes(), found.affine_ras.tobytes()
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.float64])
+def test_what_is_corrupt_is_told_before_what_its_voxels_say(tmp_path, kind):
+    path = saved(tmp_path / "a.nii.gz", np.full((6, 5, 4), 40_000.5).astype(kind))
+    path.write_bytes(path.read_bytes()[:-9])
+
+    assert code_of(read_volume, path) == "UNREADABLE_VOLUME"
+    assert code_of(read_mask, path) == "UNREADABLE_MASK"
+
+
+@pytest.mark.parametrize("flag", [8, 16])
+def test_a_gzip_that_is_all_name_is_refused_at_once(tmp_path, flag):
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(bytes([31, 139, 8, flag, *bytes(6)]) + b"a" * (1 << 20))
+
+    assert code_of(read_volume, path) == "UNREADABLE_VOLUME"
 
 
 def test_a_wrong_checksum_is_found(tmp_path):

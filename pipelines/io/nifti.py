@@ -6,7 +6,9 @@ mm and seconds; no description, no extension. The mask has the header of its ima
 
 import gzip
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -85,19 +87,20 @@ def read_volume(path: Path) -> Volume:
     Raises ItemError UNREADABLE_VOLUME, or HU_OUT_OF_RANGE where a voxel is no whole number of 16
     bits.
     """
-    raw, header = _read(path, "UNREADABLE_VOLUME")
-    affine_ras = _affine(path, header, "UNREADABLE_VOLUME")
-    slope, intercept = _scaling(path, header, "UNREADABLE_VOLUME")
-    if raw.dtype == np.int16 and (slope, intercept) == (1.0, 0.0):
-        return Volume(voxels_hu=raw, affine_ras=affine_ras)
-    voxels_hu = np.empty(raw.shape, dtype=np.int16, order="F")
-    for k in range(raw.shape[2]):
-        plane_hu = _scaled(raw[:, :, k], slope, intercept)
-        if not _fits_int16(plane_hu):
-            message = f"{path.name}: slice {k} has values that are no whole numbers of 16 bits"
-            raise ItemError("HU_OUT_OF_RANGE", message)
-        voxels_hu[:, :, k] = plane_hu
-    return Volume(voxels_hu=voxels_hu, affine_ras=affine_ras)
+    with _opened(path, "UNREADABLE_VOLUME") as stored:
+        if stored.mapped is not None and stored.is_in_hu:
+            return Volume(voxels_hu=stored.mapped, affine_ras=stored.affine_ras)
+        voxels_hu = np.empty(stored.shape_ijk, dtype=np.int16, order="F")
+        beyond = []
+        for k, plane in enumerate(stored.planes()):
+            if stored.is_in_hu or _fits_int16(plane):
+                voxels_hu[:, :, k] = plane
+            else:
+                beyond.append(k)
+    if beyond:
+        message = f"{path.name}: slice {beyond[0]} has values that are no whole numbers of 16 bits"
+        raise ItemError("HU_OUT_OF_RANGE", message)
+    return Volume(voxels_hu=voxels_hu, affine_ras=stored.affine_ras)
 
 
 def read_mask(path: Path, *, labels: Sequence[str] = ()) -> Mask:
@@ -107,29 +110,21 @@ def read_mask(path: Path, *, labels: Sequence[str] = ()) -> Mask:
     voxel is neither 0 nor 1.
     """
     wanted = [float(label) for label in labels if label.strip().isdecimal()]
-    raw, header = _read(path, "UNREADABLE_MASK")
-    affine_ras = _affine(path, header, "UNREADABLE_MASK")
-    slope, intercept = _scaling(path, header, "UNREADABLE_MASK")
-    marked = np.empty(raw.shape, dtype=np.uint8, order="F")
-    for k in range(raw.shape[2]):
-        plane = _scaled(raw[:, :, k], slope, intercept)
-        if wanted:
-            plane = np.isin(plane, wanted).astype(np.float64)
-        elif not ((plane == 0) | (plane == 1)).all():
-            message = f"{path.name}: slice {k} has other values than 0 and 1"
-            raise ItemError("MASK_NOT_BINARY", message)
-        marked[:, :, k] = plane
-    storage = las_storage(affine_ras)
+    with _opened(path, "UNREADABLE_MASK") as stored:
+        marked = np.empty(stored.shape_ijk, dtype=np.uint8, order="F")
+        other = []
+        for k, plane in enumerate(stored.planes()):
+            marked[:, :, k] = np.isin(plane, wanted) if wanted else plane == 1
+            if not wanted and not ((plane == 0) | (plane == 1)).all():
+                other.append(k)
+    if other:
+        message = f"{path.name}: slice {other[0]} has other values than 0 and 1"
+        raise ItemError("MASK_NOT_BINARY", message)
+    storage = las_storage(stored.affine_ras)
     return Mask(
-        marked=storage.apply(marked), affine_ras=storage.apply_affine(affine_ras, marked.shape)
+        marked=storage.apply(marked),
+        affine_ras=storage.apply_affine(stored.affine_ras, marked.shape),
     )
-
-
-def _scaled(plane: NDArray[Any], slope: float, intercept: float) -> NDArray[np.float64]:
-    """Stored values as doubles; what is out of all bounds becomes infinite."""
-    with np.errstate(all="ignore"):
-        scaled: NDArray[np.float64] = plane.astype(np.float64) * slope + intercept
-    return scaled
 
 
 def _fits_int16(values: NDArray[np.float64]) -> bool:
@@ -141,35 +136,89 @@ def _fits_int16(values: NDArray[np.float64]) -> bool:
 # --- reading what may be anything
 
 
-def _read(path: Path, fault: Fault) -> tuple[NDArray[Any], NiftiHeader]:
-    """The stored values `[i, j, k]` and the header of a single-file NIfTI-1."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Stored:
+    """What an open file holds; its slices come one after another, and can be read once.
+
+    `mapped` has its values `[i, j, k]` where they lie in the file as they are, which is read only
+    where it is looked at.
+    """
+
+    stream: BinaryIO
+    kind: np.dtype[Any]
+    shape_ijk: tuple[int, int, int]
+    affine_ras: Affine
+    slope: float
+    intercept: float
+    mapped: NDArray[Any] | None
+
+    @property
+    def is_in_hu(self) -> bool:
+        """Whether the values are whole numbers of 16 bits, and mean what they are."""
+        return self.kind == np.int16 and self._is_unscaled
+
+    @property
+    def _is_unscaled(self) -> bool:
+        return (self.slope, self.intercept) == (1.0, 0.0)
+
+    def planes(self) -> Iterator[NDArray[Any]]:
+        """The slices `[i, j]`, scaled; one is gone when the next one comes. Raises ValueError.
+
+        What is out of all bounds becomes infinite.
+        """
+        for plane in self._stored_planes():
+            if self._is_unscaled:
+                yield plane
+            else:
+                with np.errstate(all="ignore"):
+                    yield plane.astype(np.float64) * self.slope + self.intercept
+
+    def _stored_planes(self) -> Iterator[NDArray[Any]]:
+        i, j, slices = self.shape_ijk
+        if self.mapped is not None:
+            yield from np.moveaxis(self.mapped, 2, 0)
+            return
+        plane = np.empty(i * j, dtype=self.kind)
+        for _ in range(slices):
+            _fill(self.stream, plane.view(np.uint8))
+            yield plane.reshape((i, j), order="F")
+        # Reading on to the end makes gzip compare its checksum
+        if self.stream.read(1):
+            raise ValueError("it holds more than its header says")
+
+
+@contextmanager
+def _opened(path: Path, fault: Fault) -> Iterator[_Stored]:
+    """A single-file NIfTI-1, its header read; also what is met while it is read becomes `fault`."""
     try:
         with open_packed(path) as (stream, most_bytes):
             header = parsed_header(stream.read(HEADER_BYTES))
-            raw = _read_voxels(stream, header, most_bytes)
+            yield _stored(stream, header, most_bytes)
     except (ValueError, MemoryError) as error:
         raise ItemError(fault, f"{path.name}: {error}") from error
-    return raw, header
 
 
-def _read_voxels(stream: BinaryIO, header: NiftiHeader, most_bytes: int) -> NDArray[Any]:
-    shape, stored, at = _shape(header), _stored_type(header), _voxels_at(header)
-    size_bytes = math.prod(shape) * stored.itemsize
+def _stored(stream: BinaryIO, header: NiftiHeader, most_bytes: int) -> _Stored:
+    shape_ijk, kind, at = _shape(header), _stored_type(header), _voxels_at(header)
+    size_bytes = math.prod(shape_ijk) * kind.itemsize
     if size_bytes > min(most_bytes, VOLUME_LIMIT_BYTES):
         raise ValueError("its header claims more voxels than the file can hold")
+    mapped: NDArray[Any] | None = None
+    slope, intercept = _scaling(header)
+    affine_ras = _affine(header)
     if most_bytes == at + size_bytes and not isinstance(stream, gzip.GzipFile):
-        # Of a file that is not packed only those pages are read that are looked at
-        raw: NDArray[Any] = np.memmap(stream, stored, "r", at, shape, order="F")
-        return raw if stored.isnative else raw.astype(stored.newbyteorder("="))
-    if len(stream.read(at - HEADER_BYTES)) < at - HEADER_BYTES:
+        mapped = np.memmap(stream, kind, "r", at, shape_ijk, order="F")
+    elif len(stream.read(at - HEADER_BYTES)) < at - HEADER_BYTES:
         raise ValueError("it is cut off")
-    filled = np.empty(size_bytes, dtype=np.uint8)
-    _fill(stream, filled)
-    # Reading on to the end makes gzip compare its checksum
-    if stream.read(1):
-        raise ValueError("it holds more than its header says")
-    values = filled.view(stored).reshape(shape, order="F")
-    return values.astype(stored.newbyteorder("="), copy=False)
+    return _Stored(
+        stream=stream,
+        kind=kind,
+        shape_ijk=shape_ijk,
+        affine_ras=affine_ras,
+        slope=slope,
+        intercept=intercept,
+        mapped=mapped,
+    )
 
 
 def _fill(stream: BinaryIO, raw: NDArray[np.uint8]) -> None:
@@ -202,24 +251,24 @@ def _voxels_at(header: NiftiHeader) -> int:
     return int(header.voxels_at)
 
 
-def _scaling(path: Path, header: NiftiHeader, fault: Fault) -> tuple[float, float]:
+def _scaling(header: NiftiHeader) -> tuple[float, float]:
     slope, intercept = header.slope, header.intercept
     if np.isnan(slope) or slope == 0:
         return 1.0, 0.0
     intercept = 0.0 if np.isnan(intercept) else intercept
     if not np.isfinite([slope, intercept]).all():
-        raise ItemError(fault, f"{path.name}: its scaling is not a number")
+        raise ValueError("its scaling is not a number")
     return slope, intercept
 
 
-def _affine(path: Path, header: NiftiHeader, fault: Fault) -> Affine:
+def _affine(header: NiftiHeader) -> Affine:
     """The affine that the header gives, sform before qform, without noise of 32 bits."""
     stored = header.qform if header.sform is None else header.sform
     if stored is None:
-        raise ItemError(fault, f"{path.name}: it does not say where it lies")
+        raise ValueError("it does not say where it lies")
     affine_ras = cleaned(stored)
     if not _is_place(affine_ras):
-        raise ItemError(fault, f"{path.name}: its place is not one in a patient")
+        raise ValueError("its place is not one in a patient")
     return affine_ras
 
 

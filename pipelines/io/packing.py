@@ -14,9 +14,18 @@ from typing import Any, BinaryIO, cast
 
 import imagecodecs as typed_for_bytes_only
 import numpy as np
+from isal import igzip as not_typed
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 imagecodecs: Any = typed_for_bytes_only
+igzip: Any = not_typed
+CORRUPT: tuple[type[Exception], ...] = (
+    cast("Any", isal_zlib).error,
+    EOFError,
+    OverflowError,  # a header of more than half a megabyte
+    gzip.BadGzipFile,
+)
 
 GZIP_HEAD = bytes.fromhex("1f8b 08 00 00000000 00 03")
 """Magic, deflate, no flags, no time, no extra flags, Unix."""
@@ -69,7 +78,7 @@ def open_packed(path: Path) -> Iterator[tuple[BinaryIO, int]]:
             yield raw, size_bytes
             return
         try:
-            with gzip.GzipFile(fileobj=raw) as stream:
-                yield cast("BinaryIO", stream), size_bytes * INFLATION_LIMIT
-        except (zlib.error, EOFError, gzip.BadGzipFile) as error:
+            with igzip.IGzipFile(fileobj=raw, mode="rb") as stream:
+                yield stream, size_bytes * INFLATION_LIMIT
+        except CORRUPT as error:
             raise ValueError("its compression is corrupt or cut off") from error
