@@ -35,7 +35,7 @@ from pipelines.core.model import (
     Verify,
     passed_on,
 )
-from pipelines.core.survey import Survey, counted, survey
+from pipelines.core.survey import Survey, counted, refuse_several_frames, survey
 from pipelines.core.volumes import Converted
 from pipelines.io.acquisition import read_acquisition
 from pipelines.io.fusion import fuse
@@ -48,7 +48,7 @@ from pipelines.io.series_files import Kind, SeriesItem, find_series, glance, tel
 from pipelines.io.sidecar import Sidecar, kernel_name, sidecar_content, write_sidecar
 from pipelines.io.slice_table import TABLE_NAME, SliceRow, read_table
 
-VERSION: int = 3
+VERSION: int = 4
 
 TABLES = (ConvertSettings,)
 """The settings it is told on plain folders."""
@@ -210,6 +210,7 @@ def convert_part(
             message = f"{header.name}: its header is not what the table of all slices says"
             raise ItemError("INCOMPLETE_STUDY", message)
         refuse_by_header(header, allow_lossy=settings.allow_lossy)
+    refuse_several_frames(brought)
     every = ks[1] - ks[0] if len(ks) > 1 else len(ordered)
     affine_ras = affine_of_slices(as_stored(stack.affine_ras), ks, every=every)
     volume, decisions = read_slices(brought, stack, affine_ras, settings)

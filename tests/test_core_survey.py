@@ -36,7 +36,9 @@ def claim(number, z_mm, **changes):
     )
     made = SliceClaim(
         sop_instance_uid=f"1.2.{number}.{z_mm}",
+        study_instance_uid="1",
         series_instance_uid="1.2",
+        frame_of_reference_uid="1.3",
         instance_number=number,
         image_type=("ORIGINAL", "PRIMARY", "AXIAL"),
         convolution_kernel="B40f",
@@ -102,11 +104,13 @@ def with_plane(claims, index, **changes):
         (lambda claims: with_plane(claims, 4, row_cosines=(0.0, 1.0, 0.0)), "MIXED_ORIENTATION"),
         (lambda claims: with_one(claims, convolution_kernel="B70f"), "MIXED_KERNEL"),
         (lambda claims: with_one(claims, series_instance_uid="3"), "MIXED_SERIES"),
+        (lambda claims: with_one(claims, study_instance_uid="3"), "MIXED_SERIES"),
+        (lambda claims: with_one(claims, frame_of_reference_uid="3"), "MIXED_FRAME"),
         (lambda claims: claims[:1], "TOO_FEW_SLICES"),
         (lambda claims: claims[:0], "TOO_FEW_SLICES"),
     ],
     ids=["gap", "copy", "copy by another name", "localizer", "matrix", "orientation", "kernel",
-         "series", "one", "none"],
+         "series", "study", "frame of reference", "one", "none"],
 )  # fmt: skip
 def test_nothing_is_foreseen_of_a_series_that_has_to_be_seen_whole(damage, code):
     claims = damage(stack(40))

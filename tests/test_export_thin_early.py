@@ -203,6 +203,11 @@ def kernels(objects):
     return objects
 
 
+def frames(objects):
+    objects[7].FrameOfReferenceUID = "2.25.7"
+    return objects
+
+
 def lossy(objects):
     objects[7].LossyImageCompression = "01"
     return objects
@@ -210,7 +215,7 @@ def lossy(objects):
 
 FAULTS = {
     "SLICE_GAP": gap, "UNEVEN_STEP": uneven, "SAME_POSITION": twice, "MIXED_KERNEL": kernels,
-    "LOSSY_PIXELS": lossy,
+    "LOSSY_PIXELS": lossy, "MIXED_FRAME": frames,
 }  # fmt: skip
 
 
@@ -240,6 +245,14 @@ def test_an_archive_that_does_not_answer_all_sends_the_whole_series(pacs, tmp_pa
     assert "but all were sent" in told(result)
     assert received(result) == SLICES + 1
     assert contents(out)[TABLE_NAME] == contents(exported(pacs, tmp_path)[1])[TABLE_NAME]
+
+
+def test_an_archive_may_keep_silent_about_what_all_slices_share(pacs, tmp_path):
+    script = Script(objects_of(pacs), hidden=frozenset({"FrameOfReferenceUID"}))
+    with scripted(script) as running:
+        result, _ = exported(running.address, tmp_path)
+
+    assert received(result) < SLICES
 
 
 LIES = {

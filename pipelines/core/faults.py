@@ -135,6 +135,10 @@ FAULTS: dict[str, Fault] = {
         "the folder holds slices of several series",
         "Convert one series at a time.",
     ),
+    "MIXED_FRAME": Fault(
+        "the slices lie in different frames of reference: nobody knows how far apart they are",
+        "The patient was laid anew, or images of two bear one number: separate them in the PACS.",
+    ),
     # --- thinning
     "NOTHING_KEPT": Fault(
         "thinning keeps no slice",

@@ -64,7 +64,8 @@ class Fields:
     def decimal(self, keyword: str) -> Decimal:
         """One decimal of the size that a rescale value can have, exactly as it is written."""
         try:
-            number = Decimal(self.text(keyword))
+            # As in `_number`
+            number = Decimal(self.text(keyword).replace("_", "?"))
         except InvalidOperation as error:
             raise self.bad(keyword, "is not a number") from error
         exponent = number.as_tuple().exponent

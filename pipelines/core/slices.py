@@ -28,6 +28,8 @@ UNIT_TOLERANCE = 1e-3
 GREY_HU = {
     "SamplesPerPixel": {"1"},
     "PhotometricInterpretation": {"MONOCHROME2"},
+    # Where there is one, it and not the rescale gives the density (PS3.3 C.11.1)
+    "ModalityLUTSequence": {""},
     # US is "unspecified"; some archives spell Hounsfield out, and not always right
     "RescaleType": {"", "HU", "US", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS", "HOUNDSFIELD UNIT"},
 }
@@ -40,7 +42,8 @@ SINGLE_FRAME_CT = {
 """What a plain CT slice has in these attributes (PS3.3 A.3), in capitals; empty is absent."""
 
 KEYWORDS = (
-    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality"),
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber"),
+    *("FrameOfReferenceUID", "Modality", "ModalityLUTSequence"),
     *("ImageType", "ConvolutionKernel", "SliceThickness", "InstanceNumber"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SamplesPerPixel"),
     *("PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated"),
@@ -72,12 +75,15 @@ class SliceClaim:
     """One CT slice by its header alone; `plane.label` is what an error calls it.
 
     `instance_number` and `slice_thickness_mm` are None where the header has none. `was_lossy` is
-    what LossyImageCompression (0028,2110) claims, None if it keeps silent. `frame` counts the
-    frames of a multi-frame image from 1, and is 0 in a single-frame one.
+    what LossyImageCompression (0028,2110) claims, None if it keeps silent; so are the UIDs of study
+    and frame of reference. `frame` counts the frames of a multi-frame image from 1, and is 0 in a
+    single-frame one.
     """
 
     sop_instance_uid: str
+    study_instance_uid: str | None
     series_instance_uid: str
+    frame_of_reference_uid: str | None
     instance_number: int | None
     image_type: tuple[str, ...]
     convolution_kernel: str | None
@@ -126,7 +132,9 @@ def claims_in(fields: Fields, allowed: dict[str, set[str]] = SINGLE_FRAME_CT) ->
     refuse_unless(allowed, fields)
     return {
         "sop_instance_uid": fields.text("SOPInstanceUID"),
+        "study_instance_uid": _text_or_none(fields, "StudyInstanceUID"),
         "series_instance_uid": fields.text("SeriesInstanceUID"),
+        "frame_of_reference_uid": _text_or_none(fields, "FrameOfReferenceUID"),
         "instance_number": fields.whole_number("InstanceNumber"),
         "image_type": fields.texts("ImageType"),
         "convolution_kernel": kernel_of(fields),
@@ -146,7 +154,12 @@ def refuse_unless(allowed: dict[str, set[str]], fields: Fields) -> None:
 
 def kernel_of(fields: Fields) -> str | None:
     """ConvolutionKernel with all its values; None if it is empty."""
-    return "\\".join(fields.texts("ConvolutionKernel")) or None
+    return _text_or_none(fields, "ConvolutionKernel")
+
+
+def _text_or_none(fields: Fields, keyword: str) -> str | None:
+    """All values as one text; None where there is none."""
+    return "\\".join(fields.texts(keyword)) or None
 
 
 def was_lossy(fields: Fields) -> bool | None:

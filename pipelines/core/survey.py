@@ -48,6 +48,7 @@ def survey(claims: Sequence[C], *, minimum_slices: int, is_same: IsSame[C]) -> S
     slices = [claim for claim in ordered if not claim.is_localizer]
     if ordered and not slices:
         return None
+    refuse_several_frames(slices)
     distinct = drop_copies(slices, is_same)
     _refuse_several_kernels(distinct)
     if len(distinct) > SLICES_LIMIT:
@@ -97,6 +98,21 @@ def refuse_several_series(claims: Sequence[SliceClaim]) -> None:
     if len(series) > 1:
         message = f"{len(claims)} slices of {len(series)} series lie together"
         raise DicomError("MIXED_SERIES", message)
+    studies = {claim.study_instance_uid for claim in claims}
+    if len(studies) > 1:
+        message = f"{len(claims)} slices of {len(studies)} studies bear one SeriesInstanceUID"
+        raise DicomError("MIXED_SERIES", message)
+
+
+def refuse_several_frames(claims: Sequence[SliceClaim]) -> None:
+    """Raise GeometryError MIXED_FRAME unless all slices that name a frame of reference name one.
+
+    Positions in different frames are not comparable (PS3.3 C.7.4.1.1.1), however well they fit.
+    """
+    frames = {claim.frame_of_reference_uid for claim in claims} - {None}
+    if len(frames) > 1:
+        message = f"{len(claims)} slices have {len(frames)} FrameOfReferenceUIDs"
+        raise GeometryError("MIXED_FRAME", message)
 
 
 def drop_copies(claims: Sequence[C], is_same: IsSame[C]) -> list[C]:

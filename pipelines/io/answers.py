@@ -65,9 +65,11 @@ CHOICE_KEYS = IMAGE_KEYS + DETAIL_KEYS
 """What a series is chosen by."""
 OVERLAY_ROWS = "60000010"
 """Its keyword stands for many groups, so it is named by the tag of the first one."""
+NOT_ASKED = {*CHOICE_KEYS, *SERIES_KEYS, "StudyInstanceUID", "ModalityLUTSequence"}
+"""Asked for already, or no archive's to answer: a sequence of pixel values."""
 SLICE_KEYS = (
     *CHOICE_KEYS,
-    *(keyword for keyword in KEYWORDS if keyword not in {*CHOICE_KEYS, *SERIES_KEYS}),
+    *(keyword for keyword in KEYWORDS if keyword not in NOT_ASKED),
     *("SeriesInstanceUID", "AvailableTransferSyntaxUID", OVERLAY_ROWS),
 )
 """All that a slice is read by but its pixels, and what shows that something is drawn over it."""

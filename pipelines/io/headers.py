@@ -98,7 +98,9 @@ def header_of(path: Path, quick: QuickHeader) -> InstanceHeader | None:
     plane = shared.plane
     return InstanceHeader(
         sop_instance_uid=uid[0],
+        study_instance_uid=shared.study_instance_uid,
         series_instance_uid=shared.series_instance_uid,
+        frame_of_reference_uid=shared.frame_of_reference_uid,
         instance_number=instance_number,
         image_type=shared.image_type,
         convolution_kernel=shared.convolution_kernel,

@@ -148,7 +148,7 @@ class Walk:
         if lying not in _WANTED:
             return end
         is_right = vr == _WANTED[lying] or (vr == _SIGNED and tag in PIXEL_PADDING)
-        if not is_right or tag in self.values:
+        if not is_right or tag in self.values or vr == _SEQUENCE:
             raise OddHeaderError
         if end > len(self.content):
             raise struct.error

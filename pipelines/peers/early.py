@@ -29,6 +29,9 @@ OF_A_SERIES = (
 )
 """What all objects of a series share (PS3.3 C.7.1.1, C.7.2.1, C.7.3.1)."""
 
+OF_ALL_SLICES = ("study_instance_uid", "frame_of_reference_uid")
+"""Of these an archive may keep silent: those that are kept must agree on them by themselves."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlyThinning:
@@ -115,6 +118,7 @@ def _is_claim(answered: SliceClaim | None, read: SliceClaim | None) -> bool:
         return False
     label, syntax = answered.plane.label, answered.transfer_syntax_uid
     known = {one.name: getattr(read, one.name) for one in fields(SliceClaim)}
+    known |= {name: None for name in OF_ALL_SLICES if getattr(answered, name) is None}
     plane = replace(read.plane, label=label)
     return answered == SliceClaim(**(known | {"plane": plane, "transfer_syntax_uid": syntax}))
 

@@ -411,6 +411,22 @@ def uids_remapped_per_file(base):
     return made(slices, slices)
 
 
+@case("MIXED_FRAME", in_league=False)
+def patient_laid_anew(base):
+    slices = base.slices()
+    for one in slices[12:]:
+        one.says = {"FrameOfReferenceUID": uid("laid anew")}
+    return made(slices)
+
+
+@case("MIXED_SERIES", in_league=False)
+def two_patients_one_series_uid(base):
+    slices = base.slices()
+    for one in slices[1::2]:
+        one.says = {"PatientID": "EDGE2", "StudyInstanceUID": uid("another study")}
+    return made(slices)
+
+
 # --- how many
 
 

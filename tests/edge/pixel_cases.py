@@ -2,6 +2,7 @@
 
 import imagecodecs
 import numpy as np
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
 from pipelines.phantom.spec import Syntax
@@ -60,6 +61,18 @@ def rescale_absent(base):
     for one in slices:
         one.says = {"RescaleSlope": None, "RescaleIntercept": None}
     return right(slices)
+
+
+@case("UNSUPPORTED_OBJECT", in_league=False)
+def table_instead_of_rescale(base):
+    slices = base.slices()
+    table = Dataset()
+    table.add_new(0x00283002, "US", [4096, 0, 16])  # LUTDescriptor
+    table.add_new(0x00283006, "US", list(range(4096)))
+    table.ModalityLUTType = "HU"
+    for one in slices:
+        one.says = {"ModalityLUTSequence": [table]}
+    return made(slices)
 
 
 @case(volumes=1)
