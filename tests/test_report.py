@@ -367,7 +367,7 @@ def the_paper():
 
 def test_a_dataset_like_the_paper_s_is_told_to_be_the_same():
     acquired = Acquired(
-        source_steps_mm=(0.8,), thicknesses_mm=(1.0,), kernels=("FC07",),
+        source_steps_mm=(0.8,), thicknesses_mm=(1.0,), kernels=("FC07", "FC18"),
         scanners=("TOSHIBA Aquilion",),
     )  # fmt: skip
 
@@ -379,7 +379,9 @@ def test_a_dataset_like_the_paper_s_is_told_to_be_the_same():
 
 
 def test_a_dataset_unlike_the_paper_s_is_told_to_differ():
-    acquired = Acquired(source_steps_mm=(), thicknesses_mm=(), kernels=(), scanners=("GE",))
+    acquired = Acquired(
+        source_steps_mm=(0.8, 1.0), thicknesses_mm=(), kernels=(), scanners=("GE",)
+    )
 
     rows = {
         row.label: row.is_same
@@ -387,6 +389,7 @@ def test_a_dataset_unlike_the_paper_s_is_told_to_differ():
     }
 
     assert rows["Studies"] is rows["Scanners"] is rows["CT-0"] is False
+    assert rows["Slice step before thinning, mm"] is False
     assert rows["Convolution kernels"] is rows["Slice thickness, mm"] is None
     assert rows["Slice step as published, mm"] is True
 

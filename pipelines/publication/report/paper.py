@@ -18,7 +18,9 @@ SEXES_PERCENT = {Sex.MALE: 42, Sex.FEMALE: 56, Sex.OTHER: 2}
 AGES_YEARS = (18, 47, 97)
 MASKS = 50
 STEP_MM, SOURCE_STEP_MM, THICKNESS_MM = 8.0, 0.8, 1.0
-KERNELS = ("FC07", "FC18", "FC51")
+KERNELS = ("FC07", "FC18")
+"""Those of the series that were published; the lung series (FC51) of the protocol were not."""
+
 SCANNERS = ("TOSHIBA Aquilion",)
 ONE_OF = 10
 OLDEST_TOLD_YEARS = 90
@@ -135,9 +137,9 @@ def _acquisition_rows(
     )
     names = (("kernels", KERNELS, acquired.kernels), ("scanners", SCANNERS, acquired.scanners))
     told = [
-        *((key, _listed(paper, number), _listed(here, number), set(here) <= set(paper))
+        *((key, _listed(paper, number), _listed(here, number), set(here) == set(paper))
           for key, paper, here in numbers),
-        *((key, ", ".join(paper), ", ".join(here) or NOTHING, set(here) <= set(paper))
+        *((key, ", ".join(paper), ", ".join(here) or NOTHING, set(here) == set(paper))
           for key, paper, here in names),
     ]  # fmt: skip
     return [
