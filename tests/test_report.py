@@ -379,9 +379,7 @@ def test_a_dataset_like_the_paper_s_is_told_to_be_the_same():
 
 
 def test_a_dataset_unlike_the_paper_s_is_told_to_differ():
-    acquired = Acquired(
-        source_steps_mm=(0.8, 1.0), thicknesses_mm=(), kernels=(), scanners=("GE",)
-    )
+    acquired = Acquired(source_steps_mm=(0.8, 1.0), thicknesses_mm=(), kernels=(), scanners=("GE",))
 
     rows = {
         row.label: row.is_same

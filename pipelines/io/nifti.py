@@ -4,11 +4,11 @@ Published (by dcm2niix, as MosMedData): int16, slope 1, intercept 0, LAS, qform 
 mm and seconds; no description, no extension. The mask has the header of its image.
 """
 
-import gzip
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -206,7 +206,7 @@ def _stored(stream: BinaryIO, header: NiftiHeader, most_bytes: int) -> _Stored:
     mapped: NDArray[Any] | None = None
     slope, intercept = _scaling(header)
     affine_ras = _affine(header)
-    if most_bytes == at + size_bytes and not isinstance(stream, gzip.GzipFile):
+    if most_bytes == at + size_bytes and isinstance(stream, BufferedReader):
         mapped = np.memmap(stream, kind, "r", at, shape_ijk, order="F")
     elif len(stream.read(at - HEADER_BYTES)) < at - HEADER_BYTES:
         raise ValueError("it is cut off")

@@ -4,28 +4,18 @@ The header is what gzip writes on Unix without a name; `gzip.open` would write t
 file's name, which are nobody's business.
 """
 
-import gzip
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import imagecodecs as typed_for_bytes_only
 import numpy as np
-from isal import igzip as not_typed
-from isal import isal_zlib
 from numpy.typing import NDArray
 
 imagecodecs: Any = typed_for_bytes_only
-igzip: Any = not_typed
-CORRUPT: tuple[type[Exception], ...] = (
-    cast("Any", isal_zlib).error,
-    EOFError,
-    OverflowError,  # a header of more than half a megabyte
-    gzip.BadGzipFile,
-)
 
 GZIP_HEAD = bytes.fromhex("1f8b 08 00 00000000 00 03")
 """Magic, deflate, no flags, no time, no extra flags, Unix."""
@@ -77,8 +67,20 @@ def open_packed(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         if not is_packed:
             yield raw, size_bytes
             return
+        igzip, corrupt = _unpacker()
         try:
             with igzip.IGzipFile(fileobj=raw, mode="rb") as stream:
                 yield stream, size_bytes * INFLATION_LIMIT
-        except CORRUPT as error:
+        except corrupt as error:
             raise ValueError("its compression is corrupt or cut off") from error
+
+
+def _unpacker() -> tuple[Any, tuple[type[Exception], ...]]:
+    """The module that unpacks, and what it raises; who only writes does not load it."""
+    import gzip
+
+    from isal import igzip, isal_zlib
+
+    errors: Any = isal_zlib
+    # OverflowError is for a header of more than half a megabyte
+    return igzip, (errors.error, EOFError, OverflowError, gzip.BadGzipFile)
