@@ -6,10 +6,8 @@ it had with it. Only the full disk stops everything.
 """
 
 import errno
-import fcntl
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -33,9 +31,6 @@ IN_FLIGHT_PER_JOB = 2
 
 FREED_ONCE_BYTES = (32 << 20) - (64 << 10)
 """As large as a block may be that glibc learns from, by mallopt(3)."""
-
-WATCH_SECONDS = 0.2
-"""How often a worker looks whether the process that started it is still there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,10 +241,12 @@ def start_processes(
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
+    from pipelines.io.processes import begin_worker
+
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([preload])
     return ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_begin_worker, initargs=(os.getpid(), presence)
+        jobs, mp_context=context, initializer=begin_worker, initargs=(presence,)
     )
 
 
@@ -257,30 +254,3 @@ def _log_error(message: str, *values: str) -> None:
     import logging
 
     logging.getLogger(__name__).error(message, *values)
-
-
-def _begin_worker(parent: int, presence: Path | None) -> None:
-    """Show that this worker lives, and end it soon after the process that started it is killed.
-
-    Ctrl-C is for that process alone: a worker finishes what it has in hand.
-    """
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if presence is not None:
-        fcntl.flock(os.open(presence, os.O_RDONLY), fcntl.LOCK_SH)
-    _end_if_gone(parent)  # from here on the lock was taken before the parent's death
-
-    def watch() -> None:
-        while True:
-            time.sleep(WATCH_SECONDS)
-            _end_if_gone(parent)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _end_if_gone(process: int) -> None:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        os._exit(1)

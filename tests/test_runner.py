@@ -5,7 +5,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -159,26 +161,81 @@ def linger(name, folder):
     return write_name(name, folder)
 
 
-def test_whoever_comes_after_a_killed_run_waits_for_the_last_of_its_workers(tmp_path):
-    code = (
+@pytest.fixture
+def started():
+    """Starts Python on some code; whatever is left of it in the end is killed."""
+    processes = []
+
+    def start(code, *args):
+        command = [sys.executable, "-c", code, *map(str, args)]
+        processes.append(subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def until(is_so):
+    deadline = time.monotonic() + 30
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert is_so()
+
+
+@pytest.mark.parametrize("is_reaped", [True, False], ids=["gone", "zombie"])
+def test_whoever_comes_after_a_killed_run_waits_for_the_last_of_its_workers(
+    tmp_path, started, is_reaped
+):
+    process = started(
         "import sys; from pathlib import Path; from pipelines.runner import Workers\n"
         "from tests.test_runner import linger, task\n"
         "root = Path(sys.argv[1])\n"
         "with Workers(2, presence=root) as w:\n"
-        "    list(w.run(task(root / 'made', linger, n) for n in 'abcdefgh'))"
+        "    list(w.run(task(root / 'made', linger, n) for n in 'abcdefgh'))",
+        tmp_path,
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=REPOSITORY)
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "made" / "b").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until((tmp_path / "made" / "b").exists)
     process.kill()
-    process.wait()
+    if is_reaped:
+        process.wait()
 
-    wait_for_workers(tmp_path)
+    waiting = threading.Thread(target=wait_for_workers, args=[tmp_path], daemon=True)
+    waiting.start()
+    waiting.join(30)
 
+    assert not waiting.is_alive()
     before = sorted((tmp_path / "made").rglob("*"))
     time.sleep(2)
     assert sorted((tmp_path / "made").rglob("*")) == before
+
+
+def read_for_ever(root, batch):
+    (root / f"{os.getpid()}.pid").touch()
+    time.sleep(600)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc here to look at processes")
+def test_nobody_goes_on_reading_a_folder_for_a_command_that_was_killed(tmp_path, started):
+    for name in "abcd":
+        (tmp_path / name).touch()
+    process = started(
+        "import sys; from pathlib import Path; from pipelines.io import index\n"
+        "from tests.test_runner import read_for_ever\n"
+        "index.POOL_FILES = index.BATCH_FILES = 1; index._read_batch = read_for_ever\n"
+        "root = Path(sys.argv[1])\n"
+        "if __name__ == '__main__': index.refresh(root, root / 'index.sqlite3', jobs=2)",
+        tmp_path,
+    )
+    until(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
+    readers = [Path("/proc", path.stem) for path in tmp_path.glob("*.pid")]
+    assert all(reader.is_dir() for reader in readers)
+
+    process.kill()
+
+    until(lambda: not any(reader.is_dir() for reader in readers))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc learns so")

@@ -22,6 +22,7 @@ from pipelines.core.errors import PeerError, WorkspaceError
 from pipelines.core.series import ObjectHeader
 from pipelines.io.attributes import canonical_accession
 from pipelines.io.probe import Entry, Kind, probe_file
+from pipelines.io.processes import begin_worker
 from pipelines.io.tree import NO_ARCHIVE_HINT, Found, tree_of
 
 INDEX_VERSION = 1
@@ -114,7 +115,8 @@ def _read(
         yield from map(read, batches)
         return
     try:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        context = get_context("spawn")
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=begin_worker) as pool:
             yield from pool.map(read, batches)
     except BrokenProcessPool as error:
         raise PeerError(
