@@ -13,6 +13,7 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.select_settings import SelectSettings
 from pipelines.core.settings import Settings
 from pipelines.core.settings_file import render_settings
+from pipelines.io.disk import write_whole
 from pipelines.io.keys import make_key
 from pipelines.io.workspace import Workspace
 from pipelines.peers.ris import recognise
@@ -87,9 +88,7 @@ def _only(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 def _write_settings(workspace: Workspace, settings: Settings) -> None:
     text = render_settings(settings, folder=workspace.root)
-    part = workspace.settings_file.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(workspace.settings_file)
+    write_whole(workspace.settings_file, text.encode())
 
 
 def _show_columns(settings: SelectSettings) -> None:

@@ -7,11 +7,9 @@ the ledgers, the settings and the proof: no clock, no host, no path.
 import hashlib
 import hmac
 import json
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from pipelines import anonymize
@@ -20,7 +18,7 @@ from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.codec import canonical_json, digest, to_jsonable
 from pipelines.core.model import Decision, Deidentified, Excluded
 from pipelines.explanation import explain
-from pipelines.io.disk import sha256_of, sync_folder
+from pipelines.io.disk import sha256_of, write_whole
 from pipelines.io.keys import read_key
 from pipelines.io.workspace import Workspace
 from pipelines.proof import Proof
@@ -55,8 +53,8 @@ def write_certificate(
         "canary": _canary(workspace, settings),
     }
     said["signature"] = signature(said, key)
-    _write(workspace.private / f"{NAME}.json", canonical_json(said) + "\n")
-    _write(workspace.private / f"{NAME}.md", page(said))
+    for name, text in ((f"{NAME}.json", canonical_json(said) + "\n"), (f"{NAME}.md", page(said))):
+        write_whole(workspace.private / name, text.encode(), mode=0o600)
     return said
 
 
@@ -141,18 +139,8 @@ def _canary(workspace: Workspace, settings: AnonymizeSettings) -> dict[str, Any]
 
 def write_canary(workspace: Workspace, said: Mapping[str, Any]) -> None:
     """Keep the score of a canary run for the next certificate."""
-    _write(workspace.private / CANARY_NAME, canonical_json(said) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    """A file for the owner alone, which appears whole."""
-    part = path.with_name(f".part-{path.name}")
-    with os.fdopen(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
+    content = (canonical_json(said) + "\n").encode()
+    write_whole(workspace.private / CANARY_NAME, content, mode=0o600)
 
 
 # --- the page for people

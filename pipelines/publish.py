@@ -118,9 +118,7 @@ def write_linkage(
     ]  # fmt: skip
     header = ("study_id", "public_id", "accession_number", "study_instance_uid", "patient_key")
     sheet = Sheet(name="Linkage", header=header, rows=rows, for_people=True)
-    path = write_workbook(workspace.private / "linkage.xlsx", [sheet])
-    path.chmod(0o600)
-    return path
+    return write_workbook(workspace.private / "linkage.xlsx", [sheet], mode=0o600)
 
 
 def _ledger(workspace: Workspace) -> Ledger:

@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import subprocess
@@ -6,8 +7,8 @@ import sys
 import pytest
 
 from pipelines.core.errors import WorkspaceError
-from pipelines.io import sealing
-from pipelines.io.disk import swap_in
+from pipelines.io import disk, sealing
+from pipelines.io.disk import swap_in, write_whole
 from pipelines.io.sealing import is_whole, seal
 from pipelines.io.workspace import Workspace
 
@@ -89,6 +90,74 @@ def test_what_a_killed_process_left_half_made_is_swept_away(tmp_path):
         pass
 
     assert list((tmp_path / "work" / "thin").iterdir()) == [kept]
+
+
+@pytest.mark.parametrize("place", ["private", "private/quarantine/export", "work/thin", "."])
+def test_nothing_half_made_is_left_wherever_it_was_made(tmp_path, place):
+    folder_with(tmp_path / place / ".part-old-s1", half="")
+    (tmp_path / place / ".part-linkage.xlsx").touch()
+
+    with Workspace(tmp_path).locked():
+        pass
+
+    assert not list(tmp_path.rglob(".part-*"))
+
+
+def test_what_others_have_laid_into_memory_under_our_name_is_not_touched(tmp_path):
+    folder_with(tmp_path / "theirs", file="")
+    workspace = Workspace(tmp_path / "w")
+    workspace.root.mkdir()
+    workspace.in_memory.symlink_to(tmp_path / "theirs")
+    try:
+        with workspace.locked():
+            pass
+
+        with pytest.raises(WorkspaceError, match="not ours alone"):
+            workspace.make_in_memory()
+        assert (tmp_path / "theirs" / "file").exists()
+    finally:
+        workspace.in_memory.unlink()
+
+
+def test_a_disk_without_locks_is_no_other_process(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(disk.fcntl, "flock", flock)
+
+    with pytest.raises(WorkspaceError, match="cannot be locked"), Workspace(tmp_path).locked():
+        pass
+
+
+def test_a_disk_that_syncs_no_folders_will_do(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(descriptor)
+
+    monkeypatch.setattr(disk.os, "fsync", fsync)
+
+    swap_in(folder_with(tmp_path / "made", new="new"), tmp_path / "place")
+    write_whole(tmp_path / "file", b"whole")
+
+    assert (tmp_path / "place" / "new").read_text() == "new"
+    assert (tmp_path / "file").read_bytes() == b"whole"
+
+
+def test_a_file_that_is_for_the_owner_never_was_for_others(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("old")
+    seen = []
+    monkeypatch.setattr(
+        disk.os, "fsync", lambda descriptor: seen.append(os.fstat(descriptor).st_mode & 0o777)
+    )
+
+    write_whole(tmp_path / "file", b"new", mode=0o600)
+
+    assert seen[0] == (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_many_files_are_sealed_as_few_are(tmp_path, monkeypatch):

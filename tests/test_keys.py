@@ -1,5 +1,7 @@
 """The key of the pseudonyms: made once, for its owner alone, and refused where it is none."""
 
+import errno
+
 import pytest
 
 from pipelines.core.anonymize_settings import AnonymizeSettings
@@ -17,6 +19,18 @@ def test_a_key_is_made_once_and_for_its_owner_only(tmp_path):
     assert len(read_key(path)) == 32
     with pytest.raises(WorkspaceError):
         make_key(path)
+
+
+def test_half_a_key_is_no_key(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+
+    with pytest.raises(WorkspaceError, match="No space left"):
+        make_key(tmp_path / "key")
+
+    assert not (tmp_path / "key").exists()
 
 
 @pytest.mark.parametrize("content", ["", "5a" * 31, "5a" * 33, "zz" * 32, "\xff" * 64])

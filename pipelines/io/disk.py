@@ -1,5 +1,6 @@
 """What has to last on the disk or to appear there whole: locks, scratch folders, syncing."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -13,6 +14,8 @@ from typing import BinaryIO
 from pipelines.core.errors import WorkspaceError
 
 TEMPORARY_PREFIX = ".part-"
+CANNOT_BE_SYNCED = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
+"""What network file systems such as CIFS answer where a folder is to be synced."""
 
 
 @contextmanager
@@ -46,13 +49,21 @@ def wait_for_workers(presence: Path) -> None:
 
 
 def lock_or_refuse(descriptor: int, folder: Path) -> None:
-    """Hold an open folder for this process; raises WorkspaceError while another one holds it."""
+    """Hold an open folder for this process.
+
+    Raises WorkspaceError while another one holds it, or where the file system knows no locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         raise WorkspaceError(
             f"{folder}: another mosmed is at work here",
             hint="Wait until it has ended; nothing needs to be deleted.",
+        ) from error
+    except OSError as error:
+        raise WorkspaceError(
+            f"{folder}: cannot be locked ({error.strerror})",
+            hint="Work on a disk of this machine: this one keeps nobody else from writing here.",
         ) from error
 
 
@@ -71,11 +82,34 @@ def swap_in(made: Path, place: Path) -> None:
     sync_folder(place.parent)
 
 
+def write_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Write a file that appears whole, or not at all, and survives a power cut."""
+    part = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
+    """Make the names in a folder survive a power cut, as far as the file system can."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT_BE_SYNCED:
+            raise
     finally:
         os.close(descriptor)
 

@@ -24,10 +24,14 @@ def make_key(path: Path) -> None:
         ) from error
     except OSError as error:
         raise WorkspaceError(f"{path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(KEY_BYTES) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink()  # half a key would be kept as if it were one
+        raise WorkspaceError(f"{path}: {error.strerror}") from error
 
 
 def read_key(path: Path) -> bytes:

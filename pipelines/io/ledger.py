@@ -14,6 +14,7 @@ from typing import Any
 
 from pipelines.core.codec import canonical_json, from_jsonable
 from pipelines.core.errors import WorkspaceError
+from pipelines.io.disk import write_whole
 
 
 class Outcome(StrEnum):
@@ -76,15 +77,7 @@ class Ledger:
             return
         lines = self.path.read_bytes().split(b"\n")[:-1]
         kept = [line for line in lines if json.loads(line)["public_id"] not in public_ids]
-        part = self.path.with_suffix(".part")
-        with part.open("wb") as file:
-            file.writelines(line + b"\n" for line in kept)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.path)
-        descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+        write_whole(self.path, b"".join(line + b"\n" for line in kept))
         for public_id in public_ids:
             self._entries.pop(public_id, None)
 

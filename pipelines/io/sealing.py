@@ -35,9 +35,10 @@ def seal(folder: Path) -> Outputs:
 
 def is_whole(folder: Path, outputs: Outputs) -> bool:
     """Whether the folder still holds what was sealed, by number and size of the files."""
-    if not folder.is_dir():
+    try:
+        sizes = list(_sizes(folder))
+    except (FileNotFoundError, NotADirectoryError):  # also while another process replaces it
         return False
-    sizes = list(_sizes(folder))
     return (len(sizes), sum(sizes)) == (outputs.files, outputs.size_bytes)
 
 

@@ -18,6 +18,7 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from pipelines.io.disk import write_whole
 from pipelines.io.sheets import NOT_XML, Sheet, checked_names
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -44,7 +45,7 @@ PROPERTIES = {
 }
 
 
-def write_workbook(path: Path, sheets: Sequence[Sheet]) -> Path:
+def write_workbook(path: Path, sheets: Sequence[Sheet], *, mode: int = 0o666) -> Path:
     """Write the sheets, in their order, to an .xlsx file that appears whole or not at all.
 
     Text stays text, whatever it begins with. What a cell cannot hold is made visible, not lost:
@@ -58,9 +59,8 @@ def write_workbook(path: Path, sheets: Sequence[Sheet]) -> Path:
         workbook.create_sheet(name)
     for worksheet, sheet in zip(workbook.worksheets, sheets, strict=True):
         _fill(worksheet, sheet)
-    part = path.with_name(f".part-{path.name}")
-    part.write_bytes(_repacked(_saved(workbook)))
-    return part.replace(path)
+    write_whole(path, _repacked(_saved(workbook)), mode=mode)
+    return path
 
 
 def _fill(worksheet: Worksheet, sheet: Sheet) -> None:

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import WorkspaceError
-from pipelines.io.disk import TEMPORARY_PREFIX, lock_or_refuse, swap_in, wait_for_workers
+from pipelines.io.disk import TEMPORARY_PREFIX, lock_or_refuse, remove, swap_in, wait_for_workers
 
 SETTINGS_NAME = "mosmed.toml"
 MEMORY = Path("/dev/shm")  # noqa: S108  a disk in memory, not one that lasts
+PLACES_OF_PARTS = ("", "private/", "private/*/", "private/quarantine/*/", "work/*/")
+"""Where something may lie half-made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,12 @@ class Workspace:
         """Make that folder, for this user alone; raises WorkspaceError where it cannot be had."""
         try:
             self.in_memory.mkdir(mode=0o700, exist_ok=True)
-            state = self.in_memory.lstat()
         except OSError as error:
             raise WorkspaceError(
                 f"{MEMORY}: no folder in memory can be made ({error.strerror})",
                 hint="Set in_memory under [export] to false; private/ then holds the exports.",
             ) from error
-        if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o077:
+        if not _is_ours_alone(self.in_memory):
             raise WorkspaceError(
                 f"{self.in_memory} is not ours alone", hint="Look who made it, and remove it."
             )
@@ -130,8 +131,18 @@ class Workspace:
 
     def _sweep(self) -> None:
         """Remove what a process that was killed or stopped left half-made."""
-        self.discard(self.in_memory)
-        for pattern in (f"private/*/{TEMPORARY_PREFIX}*", f"work/*/{TEMPORARY_PREFIX}*",
-                        f"{TEMPORARY_PREFIX}*"):  # fmt: skip
-            for path in self.root.glob(pattern):
-                shutil.rmtree(path)
+        if _is_ours_alone(self.in_memory):
+            shutil.rmtree(self.in_memory)
+        for place in PLACES_OF_PARTS:
+            for path in self.root.glob(f"{place}{TEMPORARY_PREFIX}*"):
+                remove(path)
+
+
+def _is_ours_alone(folder: Path) -> bool:
+    """Whether it is a folder that nobody else has made, or can look into."""
+    try:
+        state = folder.lstat()
+    except OSError:
+        return False
+    is_ours = stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid()
+    return is_ours and not state.st_mode & 0o077
