@@ -17,6 +17,7 @@ from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.errors import ItemError, PrivacyError
 from pipelines.core.field_of_view import field_of_view
 from pipelines.core.grids import (
+    Grid,
     Mask,
     Volume,
     affine_of_slices,
@@ -31,7 +32,7 @@ from pipelines.core.pictures import preview_of
 from pipelines.core.thinning import Kept, choose_slices
 from pipelines.core.volumes import Converted, Thinned
 from pipelines.io.burned_in import shows_text
-from pipelines.io.nifti import read_mask, read_volume, write_volume
+from pipelines.io.nifti import read_grid, read_mask, read_part, read_volume, write_volume
 from pipelines.io.previews import write_preview
 from pipelines.io.read_back import check_readers
 from pipelines.io.sidecar import read_instance_numbers, read_kept_ranks, write_sidecar
@@ -67,7 +68,7 @@ def work(
     lesions: Lesions | None = None
     if converted.mask is not None:
         drawn = read_mask(source / converted.mask)
-        mask, told = _publish_mask(folder / MASK_NAME, drawn, volume, kept, thinned, settings)
+        mask, told = _publish_mask(folder / MASK_NAME, drawn, volume.grid, kept, thinned, settings)
         lesions = measure(thinned, mask)
         decisions += (told, *judge(lesions, converted.category, settings))
     preview = preview_of(thinned, mask)
@@ -99,17 +100,19 @@ def work_plain(item: FolderItem, settings: ThinSettings, folder: Path) -> Thinne
     files = files_of(item)
     if isinstance(files, Excluded):
         return files
-    volume, was_las = _read_as_las(files.volume)
-    slices = volume.shape_ijk[2]
-    numbers = _plain_numbers(files, slices, settings, was_las=was_las)
+    stored = read_grid(files.volume)
+    storage = las_storage(stored.affine_ras)
+    grid = stored.stored_by(storage)
+    slices = grid.shape_ijk[2]
+    numbers = _plain_numbers(files, slices, settings, was_las=storage.is_identity)
     kept = choose_slices(numbers, settings)
-    thinned = thin(volume, kept.ks, every=settings.every)
+    thinned = _read_thinned(files.volume, stored, kept, settings)
     record = leave(folder, item.name, thinned, kept, settings)
     if files.mask is None:
         return record
     name = f"{item.name}_mask.nii.gz"
     mask = read_mask(files.mask)
-    result, decision = _publish_mask(folder / name, mask, volume, kept, thinned, settings)
+    result, decision = _publish_mask(folder / name, mask, grid, kept, thinned, settings)
     return replace(
         record,
         mask=name,
@@ -185,13 +188,13 @@ def look_at(thinned: Volume, ocr: Ocr = Ocr.OFF) -> Decision:
     )
 
 
-def thin_mask(mask: Mask, volume: Volume, ks: Sequence[int], thinned: Volume) -> Mask:
+def thin_mask(mask: Mask, grid: Grid, ks: Sequence[int], thinned: Volume) -> Mask:
     """The mask on the thinned grid: thinned by the same slices, or as it is if it lies there.
 
     Raises ItemError MASK_OFF_GRID where it lies on neither grid.
     """
-    on = slices_on_grid(volume.affine_ras, volume.shape_ijk, mask.affine_ras, mask.marked.shape)
-    if on is not None and len(on) == volume.shape_ijk[2]:
+    on = slices_on_grid(grid.affine_ras, grid.shape_ijk, mask.affine_ras, mask.marked.shape)
+    if on is not None and len(on) == grid.shape_ijk[2]:
         return Mask(marked=mask.marked[:, :, ks], affine_ras=thinned.affine_ras)
     if on != tuple(ks):
         raise ItemError("MASK_OFF_GRID", "the mask lies neither on all slices nor on those kept")
@@ -205,10 +208,10 @@ def _publish_volume(path: Path, thinned: Volume, settings: ThinSettings) -> None
 
 
 def _publish_mask(
-    path: Path, mask: Mask, volume: Volume, kept: Kept, thinned: Volume, settings: ThinSettings
+    path: Path, mask: Mask, grid: Grid, kept: Kept, thinned: Volume, settings: ThinSettings
 ) -> tuple[Mask, Decision]:
     """Write the thinned mask and give it; what thinning does to it is told."""
-    result = thin_mask(mask, volume, kept.ks, thinned)
+    result = thin_mask(mask, grid, kept.ks, thinned)
     marked = Volume(voxels_hu=result.marked.astype(np.int16), affine_ras=result.affine_ras)
     _publish_volume(path, marked, settings)
     before, after = int(np.count_nonzero(mask.marked)), int(np.count_nonzero(result.marked))
@@ -217,13 +220,16 @@ def _publish_mask(
     return result, Decision(rule="thin_mask", value=value, outcome=outcome)
 
 
-def _read_as_las(path: Path) -> tuple[Volume, bool]:
-    """A volume brought to LAS by swaps and flips, and whether it was so already."""
-    stored = read_volume(path)
+def _read_thinned(path: Path, stored: Grid, kept: Kept, settings: ThinSettings) -> Volume:
+    """The slices that are kept of a volume, brought to LAS by swaps and flips."""
     storage = las_storage(stored.affine_ras)
-    affine_ras = storage.apply_affine(stored.affine_ras, stored.shape_ijk)
-    volume = Volume(voxels_hu=storage.apply(stored.voxels_hu), affine_ras=affine_ras)
-    return volume, storage.is_identity
+    slices = slice(kept.ks[0], kept.ks[-1] + 1, settings.every)
+    voxels_hu, _ = read_part(path, storage.part_of(slices, stored.shape_ijk))
+    affine_ras = stored.stored_by(storage).affine_ras
+    return Volume(
+        voxels_hu=np.asfortranarray(storage.apply(voxels_hu)),
+        affine_ras=affine_of_slices(affine_ras, kept.ks, every=settings.every),
+    )
 
 
 def _plain_numbers(

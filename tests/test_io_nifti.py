@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import struct
 import subprocess
+import tracemalloc
 import zlib
 
 import nibabel
@@ -19,7 +20,9 @@ from pipelines.core.errors import ItemError
 from pipelines.core.grids import Mask, Volume, as_stored, las_storage
 from pipelines.io import nifti
 from pipelines.io.nifti import (
+    read_grid,
     read_mask,
+    read_part,
     read_volume,
     write_mask,
     write_volume,
@@ -228,6 +231,43 @@ def test_a_mask_is_written_as_published_with_16_bits(tmp_path):
     image = nibabel.Nifti1Image.from_filename(tmp_path / "m.nii.gz")
     assert image.get_data_dtype() == np.int16
     assert np.array_equal(read_mask(tmp_path / "m.nii.gz").marked, mask.marked)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    order=st.permutations(range(3)),
+    signs=st.tuples(*[st.sampled_from([-1, 1])] * 3),
+    kind=st.sampled_from([np.int16, np.float32, np.dtype(">i2")]),
+    name=st.sampled_from(["a.nii", "a.nii.gz"]),
+    start=st.integers(0, 3),
+    every=st.integers(1, 5),
+)
+def test_slices_of_any_storage_are_read_alone_as_from_the_whole(
+    tmp_path_factory, order, signs, kind, name, start, every
+):
+    affine = np.eye(4)
+    affine[:3, :3] = np.diag(np.multiply(signs, (0.7, 0.8, 5.0)))[:, order]
+    voxels = np.random.default_rng(every).integers(-1024, 3000, (5, 6, 4)).astype(kind)
+    path = saved(tmp_path_factory.mktemp("part") / name, voxels, affine)
+    whole, grid = read_volume(path), read_grid(path)
+    storage, kept = las_storage(grid.affine_ras), slice(start, None, every)
+
+    part, of = read_part(path, storage.part_of(kept, grid.shape_ijk))
+
+    assert np.array_equal(storage.apply(part), storage.apply(whole.voxels_hu)[:, :, kept])
+    assert_allclose(of.affine_ras, whole.affine_ras)
+    assert grid.shape_ijk == of.shape_ijk == whole.shape_ijk
+
+
+def test_slices_that_are_not_wanted_take_no_memory(tmp_path):
+    path = saved(tmp_path / "a.nii.gz", np.zeros((200, 200, 100), np.int16))
+    tracemalloc.start()
+    voxels, _ = read_part(path, (slice(None), slice(None), slice(9, 100, 10)))
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert voxels.nbytes == 200 * 200 * 10 * 2
+    assert peak_bytes < 3 * voxels.nbytes < 200 * 200 * 100
 
 
 # --- files that lie

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 Affine = NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
+Part = tuple[slice, slice, slice]
 
 GRID_TOLERANCE_MM = 0.05
 """How far the corners of a mask's slice may lie from those of the slice it was drawn on."""
@@ -60,10 +61,33 @@ class Reorientation:
         """One DICOM slice `[row, column]` as `[j, i]` of the new order, a view."""
         return self.apply(rows_columns.T[:, :, np.newaxis])[:, :, 0].T
 
+    def part_of(self, kept: slice, shape: Sequence[int]) -> Part:
+        """Where the slices `kept` of the new third axis lie in the old order of `shape`."""
+        places = range(shape[self.axes[2]])[:: -1 if self.flips[2] else 1][kept]
+        part = [slice(None)] * 3
+        part[self.axes[2]] = slice(min(places), max(places) + 1, kept.step)
+        i, j, k = part
+        return i, j, k
+
     @property
     def is_identity(self) -> bool:
         """Whether nothing is swapped and nothing flipped."""
         return self.axes == (0, 1, 2) and not any(self.flips)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Grid:
+    """How many voxels there are along i, j and k, and the RAS+ affine in mm that places them."""
+
+    shape_ijk: tuple[int, int, int]
+    affine_ras: Affine
+
+    def stored_by(self, storage: Reorientation) -> "Grid":
+        """The same voxels in another order."""
+        return Grid(
+            shape_ijk=storage.apply_shape(self.shape_ijk),
+            affine_ras=storage.apply_affine(self.affine_ras, self.shape_ijk),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,6 +102,11 @@ class Volume:
         """The number of voxels along i, j and k."""
         i, j, k = self.voxels_hu.shape
         return i, j, k
+
+    @property
+    def grid(self) -> Grid:
+        """Where its voxels lie."""
+        return Grid(shape_ijk=self.shape_ijk, affine_ras=self.affine_ras)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.errors import ItemError
-from pipelines.core.grids import Affine, Mask, Volume, cleaned, las_storage
+from pipelines.core.grids import Affine, Grid, Mask, Part, Volume, cleaned, las_storage
 from pipelines.io.nifti_header import (
     HEADER_BYTES,
     VOXELS_AT,
@@ -40,6 +40,8 @@ NUMBER_TYPES = {
     1280: "u8",
 }
 """The datatype codes of plain numbers (nifti1.h); complex, colour and 128 bits are no CT."""
+
+WHOLE: Part = (slice(None), slice(None), slice(None))
 
 EXTENSIONS_LIMIT_BYTES = 1 << 20
 AXIS_LIMIT = 32767
@@ -87,20 +89,42 @@ def read_volume(path: Path) -> Volume:
     Raises ItemError UNREADABLE_VOLUME, or HU_OUT_OF_RANGE where a voxel is no whole number of 16
     bits.
     """
+    voxels_hu, grid = read_part(path, WHOLE)
+    return Volume(voxels_hu=voxels_hu, affine_ras=grid.affine_ras)
+
+
+def read_grid(path: Path) -> Grid:
+    """The grid of the volume in `path`, whose voxels are not read.
+
+    Raises ItemError UNREADABLE_VOLUME.
+    """
+    with _opened(path, "UNREADABLE_VOLUME") as stored:
+        return stored.grid
+
+
+def read_part(path: Path, part: Part) -> tuple[NDArray[np.int16], Grid]:
+    """A part of the voxels of a volume, and the grid of the whole: the others take no memory.
+
+    The steps of `part` are positive. All of a packed volume is looked at, and raises as
+    `read_volume` does.
+    """
     with _opened(path, "UNREADABLE_VOLUME") as stored:
         if stored.mapped is not None and stored.is_in_hu:
-            return Volume(voxels_hu=stored.mapped, affine_ras=stored.affine_ras)
-        voxels_hu = np.empty(stored.shape_ijk, dtype=np.int16, order="F")
+            return stored.mapped[part], stored.grid
+        i, j, k = (
+            range(size)[places] for size, places in zip(stored.grid.shape_ijk, part, strict=True)
+        )
+        voxels_hu = np.empty((len(i), len(j), len(k)), dtype=np.int16, order="F")
         beyond = []
-        for k, plane in enumerate(stored.planes()):
-            if stored.is_in_hu or _fits_int16(plane):
-                voxels_hu[:, :, k] = plane
-            else:
-                beyond.append(k)
+        for at, plane in enumerate(stored.planes()):
+            if not stored.is_in_hu and not _fits_int16(plane):
+                beyond.append(at)
+            elif at in k:
+                voxels_hu[:, :, k.index(at)] = plane[part[:2]]
     if beyond:
         message = f"{path.name}: slice {beyond[0]} has values that are no whole numbers of 16 bits"
         raise ItemError("HU_OUT_OF_RANGE", message)
-    return Volume(voxels_hu=voxels_hu, affine_ras=stored.affine_ras)
+    return voxels_hu, stored.grid
 
 
 def read_mask(path: Path, *, labels: Sequence[str] = ()) -> Mask:
@@ -111,7 +135,7 @@ def read_mask(path: Path, *, labels: Sequence[str] = ()) -> Mask:
     """
     wanted = [float(label) for label in labels if label.strip().isdecimal()]
     with _opened(path, "UNREADABLE_MASK") as stored:
-        marked = np.empty(stored.shape_ijk, dtype=np.uint8, order="F")
+        marked = np.empty(stored.grid.shape_ijk, dtype=np.uint8, order="F")
         other = []
         for k, plane in enumerate(stored.planes()):
             marked[:, :, k] = np.isin(plane, wanted) if wanted else plane == 1
@@ -120,11 +144,8 @@ def read_mask(path: Path, *, labels: Sequence[str] = ()) -> Mask:
     if other:
         message = f"{path.name}: slice {other[0]} has other values than 0 and 1"
         raise ItemError("MASK_NOT_BINARY", message)
-    storage = las_storage(stored.affine_ras)
-    return Mask(
-        marked=storage.apply(marked),
-        affine_ras=storage.apply_affine(stored.affine_ras, marked.shape),
-    )
+    storage = las_storage(stored.grid.affine_ras)
+    return Mask(marked=storage.apply(marked), affine_ras=stored.grid.stored_by(storage).affine_ras)
 
 
 def _fits_int16(values: NDArray[np.float64]) -> bool:
@@ -146,8 +167,7 @@ class _Stored:
 
     stream: BinaryIO
     kind: np.dtype[Any]
-    shape_ijk: tuple[int, int, int]
-    affine_ras: Affine
+    grid: Grid
     slope: float
     intercept: float
     mapped: NDArray[Any] | None
@@ -174,7 +194,7 @@ class _Stored:
                     yield plane.astype(np.float64) * self.slope + self.intercept
 
     def _stored_planes(self) -> Iterator[NDArray[Any]]:
-        i, j, slices = self.shape_ijk
+        i, j, slices = self.grid.shape_ijk
         if self.mapped is not None:
             yield from np.moveaxis(self.mapped, 2, 0)
             return
@@ -205,19 +225,13 @@ def _stored(stream: BinaryIO, header: NiftiHeader, most_bytes: int) -> _Stored:
         raise ValueError("its header claims more voxels than the file can hold")
     mapped: NDArray[Any] | None = None
     slope, intercept = _scaling(header)
-    affine_ras = _affine(header)
+    grid = Grid(shape_ijk=shape_ijk, affine_ras=_affine(header))
     if most_bytes == at + size_bytes and isinstance(stream, BufferedReader):
         mapped = np.memmap(stream, kind, "r", at, shape_ijk, order="F")
     elif len(stream.read(at - HEADER_BYTES)) < at - HEADER_BYTES:
         raise ValueError("it is cut off")
     return _Stored(
-        stream=stream,
-        kind=kind,
-        shape_ijk=shape_ijk,
-        affine_ras=affine_ras,
-        slope=slope,
-        intercept=intercept,
-        mapped=mapped,
+        stream=stream, kind=kind, grid=grid, slope=slope, intercept=intercept, mapped=mapped
     )
 
 
