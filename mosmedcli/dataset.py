@@ -64,6 +64,7 @@ def run(session: Session) -> None:
 
     names = [stage.name for stage in STAGES]
     with session.run() as work:
+        work.refuse_unusable()
         if session.dry_run:
             show.plan(session, work.pending_counts(names))
             return

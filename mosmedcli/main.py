@@ -3,14 +3,14 @@
 import os
 import sys
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from pipelines.core.errors import MosmedError
+from pipelines.core.errors import DISK_FULL, DISK_REFUSES, MosmedError
 
 EXIT_INTERRUPTED = 130
 HELP_WIDTH = 62
@@ -80,6 +80,7 @@ class Boundary(click.Group):
         except BrokenPipeError:
             sys.exit(1)
         except Exception as error:  # noqa: BLE001  the last resort of the whole program
+            _say_what_disk_refuses(error, kwargs.get("args") or sys.argv[1:])
             _give_up(error)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -103,6 +104,25 @@ class Boundary(click.Group):
 
 def _say(word: str, text: str) -> None:
     click.echo(f"{click.style(word, bold=True)}: {text}", err=True)
+
+
+def _say_what_disk_refuses(error: Exception, named: Sequence[str]) -> None:
+    """End with what the disk says, if it does, and in which of the places that were named.
+
+    A longer path may name a patient.
+    """
+    if not isinstance(error, OSError) or error.errno not in DISK_REFUSES:
+        return
+    if error.errno in DISK_FULL:
+        _say("error", "the disk is full")
+        _say("next", "free some space, then run the same command again")
+    else:
+        path = Path(os.fsdecode(error.filename or "")).absolute()
+        places = [Path(name).absolute() for name in named]
+        place = next((f"{place}: " for place in places if path.is_relative_to(place)), "")
+        _say("error", f"{place}{error.strerror}")
+        _say("next", "look who may read and write there, and whether the disk is all right")
+    sys.exit(1)
 
 
 def _give_up(error: Exception) -> NoReturn:

@@ -59,7 +59,8 @@ class Session:
             if (place / SETTINGS_NAME).is_file():
                 return Workspace(place)
         raise WorkspaceError(
-            f"{start}: no {SETTINGS_NAME} here", hint="Make a workspace: mosmed init FOLDER"
+            f"{start}: no {SETTINGS_NAME} here",
+            hint="Name a workspace with -w, or make one: mosmed init FOLDER",
         )
 
     def settings(self, workspace: "Workspace") -> "Settings":

@@ -59,7 +59,7 @@ def run_either(
 
     work = folder_stage(stage, thin_early=thin_early)
     if session.dry_run:
-        show_folder.plan(session, stage, work.find(in_folder.absolute()))
+        show_folder.plan(session, stage, work.items_in(in_folder.absolute()))
         return
     settings: list[Any] = [session.table(kind) for kind in work.tables]
     with make_progress() as progress:

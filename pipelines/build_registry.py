@@ -14,6 +14,7 @@ from pipelines.core.errors import ItemError
 from pipelines.core.model import Category, Decision, Excluded
 from pipelines.core.published import Provenance, Registry, RegistryRow
 from pipelines.core.registry_settings import RegistrySettings
+from pipelines.core.splits import split_by_patient
 from pipelines.core.volumes import Thinned
 from pipelines.io.disk import sha256_of
 from pipelines.io.sheets import Sheet, checked_names
@@ -59,11 +60,7 @@ def build(
     Raises SettingsError for a setting that cannot be used, and ItemError DUPLICATE_STUDY or
     UNREADABLE_VOLUME or UNREADABLE_MASK where the files are not as they should.
     """
-    checked_names([settings.name])
-    licence_of(settings.licence)
-    columns_of(settings)
-    imprint_of(settings)
-    checked_answers(settings)
+    refuse_unusable(settings)
     studies = [study for study, _ in items]
     folders = {study.public_id: source for study, source in items}
     rows = number(studies)
@@ -85,6 +82,16 @@ def build(
     _write_sums(folder, digests)
     _set_modes(folder)
     return Registry(rows=rows, excluded=_excluded(studies))
+
+
+def refuse_unusable(settings: RegistrySettings) -> None:
+    """Raise SettingsError for a setting that no dataset could be published with."""
+    checked_names([settings.name])
+    licence_of(settings.licence)
+    columns_of(settings)
+    imprint_of(settings)
+    checked_answers(settings)
+    split_by_patient([], settings.splits, seed=settings.split_seed)
 
 
 def number(studies: Sequence[Thinned]) -> tuple[RegistryRow, ...]:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.errors import SettingsError
+from pipelines.core.errors import SettingsError, WorkspaceError
 from pipelines.core.model import Excluded, Failed, FolderItem
 from pipelines.io.disk import scratch_in, sha256_of, sync_all, sync_folder
 from pipelines.runner import Result, Task, Workers, start_processes
@@ -23,6 +23,16 @@ class FolderStage:
     find: Callable[[Path], tuple[FolderItem, ...]]
     work: Callable[..., Any]
     tables: tuple[type, ...]
+
+    def items_in(self, in_folder: Path) -> tuple[FolderItem, ...]:
+        """What is found below IN; raises WorkspaceError where there is nothing at all."""
+        items = self.find(in_folder)
+        if not items:
+            raise WorkspaceError(
+                f"{in_folder}: there is no file in this folder",
+                hint="Name the folder that holds the studies; is its disk mounted?",
+            )
+        return items
 
 
 def folder_stage(name: str, *, thin_early: bool = False) -> FolderStage:
@@ -74,7 +84,8 @@ def run_folder(
     """Do a stage for everything found below IN, `folders` being (IN, OUT).
 
     What lies in OUT already is kept where it is the same, and replaced only on request.
-    `ended(total, result)` is told of each item. Raises SettingsError when OUT lies in IN.
+    `ended(total, result)` is told of each item. Raises SettingsError when OUT lies in IN, and
+    WorkspaceError when IN is empty.
     """
     in_folder, out_folder = (folder.absolute() for folder in folders)
     if out_folder.resolve().is_relative_to(in_folder.resolve()):
@@ -82,7 +93,7 @@ def run_folder(
             f"{out_folder} lies in {in_folder}",
             hint="Choose an OUT outside of IN: IN is not touched.",
         )
-    items = stage.find(in_folder)
+    items = stage.items_in(in_folder)
     results: dict[str, str | Excluded | Failed] = {}
     with scratch_in(out_folder) as scratch, _workers(stage, jobs, len(items), scratch) as workers:
         tasks = {

@@ -64,7 +64,7 @@ class Proof:
 def prove(folder: Path, sought: Sought) -> Proof:
     """Look for values in every name and every byte below a folder, voxels apart.
 
-    Raises SettingsError where there is no such folder.
+    Raises SettingsError where there is no such folder, or nothing in it: that proves nothing.
     """
     if not folder.is_dir():
         raise SettingsError(f"{folder} is no folder", hint="Publish first: mosmed run")
@@ -79,6 +79,10 @@ def prove(folder: Path, sought: Sought) -> Proof:
         if shown != name.as_posix():
             found = [("IDENTITY_LEFT", "the name of the file"), *found]
         findings += (Finding(code=code, file=shown, place=place) for code, place in found)
+    if not kinds:
+        raise SettingsError(
+            f"{folder} is empty: nothing is proven", hint="Name the folder that is given away."
+        )
     return Proof(
         files=dict(sorted(kinds.items())),
         values=len(needles.texts),

@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from pipelines import selection
+from pipelines import build_registry, selection
 from pipelines.certificate import write_certificate
 from pipelines.chain import ANONYMIZE, EXPORT, STAGES, THIN
-from pipelines.core.errors import SettingsError, WorkspaceError
+from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.model import Ocr
 from pipelines.core.places import shortfall
@@ -74,6 +74,10 @@ class Run:
         self.sweep()
         self._drawn = selection.ensure(self.workspace, self.settings, key, again=again)
         return self._drawn
+
+    def refuse_unusable(self) -> None:
+        """Raise SettingsError for what the last stage would refuse: it is hours away."""
+        build_registry.refuse_unusable(self.settings.registry)
 
     def preview(self) -> Drawn:
         """What `select` would draw; writes nothing."""
@@ -247,15 +251,9 @@ class Run:
         """Bring the index of the PACS folder up to date; a PACS itself needs none."""
         folder = self.workspace.archive
         folder.mkdir(parents=True, exist_ok=True)
-        pacs = self.settings.export.pacs
-        if pacs is None:
-            raise SettingsError(
-                f"{self.workspace.settings_file}: no PACS is named",
-                hint="Set `pacs` under [export], or use --pacs.",
-            )
-        if isinstance(pacs, str):
-            return
-        refresh(pacs, folder / INDEX_NAME, jobs=self._jobs, progress=self._listener.indexed)
+        pacs = opening.named_pacs(self.settings.export)
+        if isinstance(pacs, Path):
+            refresh(pacs, folder / INDEX_NAME, jobs=self._jobs, progress=self._listener.indexed)
 
 
 def with_key(workspace: Workspace, settings: Settings, *, is_new: bool) -> Settings:

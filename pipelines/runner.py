@@ -5,7 +5,6 @@ never exceptions. One bad study never stops the others: a worker that dies takes
 it had with it. Only the full disk stops everything.
 """
 
-import errno
 import os
 import shutil
 import time
@@ -16,7 +15,14 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core.errors import CodedError, MosmedError, PrivacyError, WorkspaceError
+from pipelines.core.errors import (
+    DISK_FULL,
+    DISK_REFUSES,
+    CodedError,
+    MosmedError,
+    PrivacyError,
+    WorkspaceError,
+)
 from pipelines.core.faults import FAULTS
 from pipelines.core.model import Excluded, Failed
 from pipelines.core.tracebacks import traceback_of
@@ -83,10 +89,10 @@ def attempt(task: Task) -> Result:
         stop = (error.message, error.hint)
         value = _failed(task, "INTERNAL", error.message)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in DISK_FULL:
             stop = ("the disk is full", "Free some space, then run the same command again.")
         value = _failed(task, "DISK", os.strerror(error.errno) if error.errno else "I/O error")
-        trace = traceback_of(error)
+        trace = "" if error.errno in DISK_REFUSES else traceback_of(error)
     except Exception as error:  # noqa: BLE001  a bug must not take the other studies with it
         value = _failed(task, "INTERNAL", type(error).__name__)
         trace = traceback_of(error)

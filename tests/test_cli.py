@@ -1,6 +1,8 @@
 """Whole commands through the command line: help, errors, settings, exit statuses."""
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -157,6 +159,58 @@ def test_settings_are_read_as_notepad_saves_them_or_refused(tmp_path):
     assert result.exit_code == 2
     assert "mosmed.toml: not a text in UTF-8" in result.output
     assert "save it as UTF-8" in result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("licence = 'wtfpl'", "There are CC-BY-4.0"),
+        ("splits = { train = -1 }", "[registry] splits"),
+        ("release_date = '1.2.20'", "Write it like 2020-04-28"),
+    ],
+)
+def test_a_run_begins_only_with_settings_that_its_last_stage_can_use(tmp_path, line, said):
+    root = make_workspace(tmp_path / "w")
+    settings = root / "mosmed.toml"
+    settings.write_text(settings.read_text().replace("[registry]", f"[registry]\n{line}"))
+
+    result = mosmed("run", "-w", root)
+
+    assert result.exit_code == 2
+    assert said in result.output
+    assert not (root / "private" / "select").exists()
+
+
+def test_what_the_disk_refuses_is_told_with_the_place_that_was_named_and_no_other(
+    tmp_path, monkeypatch
+):
+    root = make_workspace(tmp_path / "w")
+
+    def refusing(number):
+        def refuse(*_, **__):
+            raise OSError(number, os.strerror(number), str(root / "pacs" / "IVANOV^IVAN.dcm"))
+
+        return refuse
+
+    monkeypatch.setattr(Workspace, "make_folders", refusing(errno.EROFS))
+    result = mosmed("run", "-w", root)
+
+    assert result.exit_code == 1
+    assert result.output.startswith(f"error: {root}: Read-only file system\nnext: ")
+    monkeypatch.setattr(Workspace, "make_folders", refusing(errno.ENOSPC))
+    assert "the disk is full" in mosmed("run", "-w", root).output
+
+
+def test_a_folder_without_a_file_is_no_success(tmp_path):
+    (tmp_path / "in").mkdir()
+    key = tmp_path / "key"
+
+    for command in (("anonymize", "--key", key), ("convert",), ("convert", "--thin"), ("thin",)):
+        for more in ((), ("--dry-run",)):
+            result = mosmed(*command, tmp_path / "in", tmp_path / "out", *more)
+            assert result.exit_code == 1, command
+            assert f"{tmp_path / 'in'}: there is no file in this folder" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_pacs_folder_that_is_not_there_is_named(tmp_path):

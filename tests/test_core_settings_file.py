@@ -92,9 +92,59 @@ def test_a_wrong_setting_is_met_with_file_cause_and_next_step(text, message, hin
     assert hint in caught.value.hint
 
 
-def test_a_wrong_environment_variable_is_named():
-    with pytest.raises(SettingsError, match="MOSMED_THIN_EVERY"):
-        load_settings("", file=FILE, environment={"MOSMED_THIN_EVERY": "ten"})
+@pytest.mark.parametrize(
+    ("name", "text", "hint"),
+    [
+        ("MOSMED_THIN_EVERY", "0", "a whole number, 1 or more"),
+        ("MOSMED_THIN_EVERY", "ten", "a whole number"),
+        ("MOSMED_THIN_BY", "rank", "'instance' or 'position'"),
+        ("MOSMED_SELECT_QUOTA", '{ "CT-0" = 3.5 }', "a table"),
+        ("MOSMED_SELECT_WINDOW_START", "1.3.2020", "a date, like 2020-03-01"),
+    ],
+)
+def test_a_wrong_value_out_of_the_environment_is_not_blamed_on_the_file(name, text, hint):
+    with pytest.raises(SettingsError) as caught:
+        load_settings("[thin]\nevery = 3", file=FILE, environment={name: text})
+
+    assert caught.value.message.startswith(f"environment variable {name} = ")
+    assert str(FILE) not in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_a_wrong_value_of_a_flag_is_not_blamed_on_file_or_environment():
+    with pytest.raises(SettingsError) as caught:
+        load_settings(
+            "[thin]\nevery = 3",
+            file=FILE,
+            environment={"MOSMED_THIN_EVERY": "4"},
+            flags={"thin.every": 0},
+        )
+
+    assert caught.value.message == "command line: thin.every = 0 cannot be used"
+
+
+def test_a_misspelt_environment_variable_is_no_more_passed_over_than_a_misspelt_key():
+    given = {"MOSMED_THIN_EVERI": "5", "MOSMED_JOBS": "2", "MOSMED_PACS_TOKEN": "t"}
+
+    with pytest.raises(SettingsError, match="MOSMED_THIN_EVERI") as caught:
+        load_settings("", file=FILE, environment=given)
+
+    assert caught.value.hint == "Did you mean `MOSMED_THIN_EVERY`?"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[thin]\nevery = 5\noffset = 7", "every = 5 with offset = 7 keeps nothing"),
+        ("[thin]\nrefuse_masks = ['MASK_UGLY']", "no fault 'MASK_UGLY'"),
+        ("[export]\nreceivers = ['x']", "receivers: 'x' is not AE@host:port"),
+    ],
+)
+def test_what_cannot_work_is_refused_when_it_is_read_not_when_it_is_needed(text, message):
+    with pytest.raises(SettingsError) as caught:
+        load_settings(text, file=FILE)
+
+    assert message in caught.value.message
 
 
 def test_lists_in_the_environment_need_no_brackets():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.core.errors import DicomError, ItemError, PeerError
+from pipelines.core.errors import DicomError, ItemError, PeerError, SettingsError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.io.attributes import canonical_accession
 from pipelines.io.index import refresh
@@ -164,7 +164,7 @@ def test_an_archive_that_is_not_there_says_what_to_do(pacs, tmp_path):
         ExportSettings(pacs=tmp_path / "nowhere"),
         ExportSettings(pacs=pacs),
     ):
-        with pytest.raises(PeerError) as error:
+        with pytest.raises((PeerError, SettingsError)) as error:
             open_archive(settings, source=tmp_path, scratch=tmp_path / "scratch")
 
         assert error.value.hint

@@ -234,6 +234,13 @@ def test_a_published_dataset_is_proven(root):
     assert len(original["findings"]) > 40
 
 
+def test_an_empty_folder_proves_nothing(root, tmp_path):
+    result = mosmed("prove", tmp_path, "-w", root)
+
+    assert result.exit_code == 2
+    assert "is empty: nothing is proven" in result.output
+
+
 def test_a_leak_stops_the_publication_with_status_4(root, monkeypatch):
     before = contents(root / "dataset")
     accession = mosmed_json("reidentify", "study_0002", "-w", root)["accession_number"]

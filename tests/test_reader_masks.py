@@ -12,12 +12,12 @@ from hypothesis.extra.numpy import arrays
 
 from pipelines.convert import one_mask
 from pipelines.core.codec import canonical_json
-from pipelines.core.convert_settings import ThinSettings
+from pipelines.core.convert_settings import MASK_FAULTS, ThinSettings
 from pipelines.core.errors import ItemError, SettingsError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.core.grids import Mask, Volume, las_storage
 from pipelines.core.identity import Candidate
-from pipelines.core.lesions import MASK_FAULTS, Lesions, judge, measure
+from pipelines.core.lesions import Lesions, judge, measure
 from pipelines.core.model import Category, Fusion
 from pipelines.io.fusion import fuse, majority, staple
 from pipelines.io.nifti import read_mask, read_volume
@@ -280,7 +280,7 @@ def test_bounds_belong_to_both_sides(hu, share, category):
 
 def test_a_fault_that_is_none_is_a_wrong_setting():
     with pytest.raises(SettingsError):
-        judge(lesions(), None, ThinSettings(refuse_masks=("MASK_UGLY",)))
+        ThinSettings(refuse_masks=("MASK_UGLY",))
 
 
 # --- a real torso, marked by TotalSegmentator

@@ -107,6 +107,16 @@ def test_the_trace_of_a_bug_tells_where_it_is_and_quotes_no_value(tmp_path):
     assert name not in trace
 
 
+def test_what_the_disk_refuses_is_no_bug_and_has_no_trace(tmp_path):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "told by the library", "IVANOV^IVAN.dcm")
+
+    result = attempt(Task(public_id="s1", work=refuse, arguments=(), folder=tmp_path / "s1"))
+
+    assert (result.value.code, result.value.message) == ("DISK", "Permission denied")
+    assert result.trace == ""
+
+
 def test_a_study_that_is_left_out_has_no_outputs(tmp_path):
     assert attempt(task(tmp_path, leave_out)).outputs is None
 

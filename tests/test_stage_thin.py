@@ -136,7 +136,7 @@ def test_by_position_counts_ranks_whatever_the_numbers_say():
 @pytest.mark.parametrize(("every", "offset"), [(0, 0), (-3, 0), (10, 10), (10, -1)])
 def test_settings_that_can_keep_nothing_are_the_users_mistake(every, offset):
     with pytest.raises(SettingsError):
-        choose_slices([1, 2, 3], ThinSettings(every=every, offset=offset))
+        ThinSettings(every=every, offset=offset)
 
 
 # --- where they are

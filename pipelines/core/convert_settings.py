@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pipelines.core.errors import SettingsError
 from pipelines.core.knobs import Enters, knob
 from pipelines.core.model import Fusion, ThinBy, Verify
 from pipelines.core.ocr_settings import OcrSettings
+
+MASK_FAULTS = ("MASK_EMPTY", "MASK_DENSITY", "MASK_SHARE")
+"""What `refuse_masks` under [thin] may name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,3 +63,16 @@ class ThinSettings(OcrSettings):
         minimum=1,
         maximum=12,
     )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.offset < self.every:
+            raise SettingsError(
+                f"[thin] every = {self.every} with offset = {self.offset} keeps nothing",
+                hint="Set `every` to 1 or more, and `offset` to less than that.",
+            )
+        for code in self.refuse_masks:
+            if code not in MASK_FAULTS:
+                raise SettingsError(
+                    f"[thin] refuse_masks: there is no fault '{code}'",
+                    hint=f"There are {', '.join(MASK_FAULTS)}.",
+                )

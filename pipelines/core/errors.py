@@ -12,9 +12,23 @@ MosmedError(message, hint)       1   what went wrong; hint = what the reader can
 Messages never hold a patient's values: they may be shown, logged and pasted into an issue.
 """
 
+import errno
 from typing import ClassVar
 
 from pipelines.core.faults import FAULTS
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+DISK_REFUSES = DISK_FULL | {
+    errno.EACCES,
+    errno.EIO,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ESTALE,
+}
+"""What the machine says and no bug of ours: a traceback would tell nobody more."""
 
 
 class MosmedError(Exception):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.core.convert_settings import ThinSettings
-from pipelines.core.errors import ItemError, SettingsError
+from pipelines.core.errors import ItemError
 from pipelines.core.field_of_view import LUNG_SHARE, aerated
 from pipelines.core.grids import Mask, Volume, spacing_of
 from pipelines.core.model import Category, Decision
@@ -24,9 +24,6 @@ SHARES_PERCENT = {
     Category.CT_4: (75.0, 100.0),
 }
 """The paper's table 1; its bounds overlap, and so both count."""
-
-MASK_FAULTS = ("MASK_EMPTY", "MASK_DENSITY", "MASK_SHARE")
-"""What `refuse_masks` under [thin] may name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +66,6 @@ def judge(
 
     Raises ItemError MASK_EMPTY, MASK_DENSITY or MASK_SHARE where the settings refuse it.
     """
-    unknown = [code for code in settings.refuse_masks if code not in MASK_FAULTS]
-    if unknown:
-        raise SettingsError(
-            f"[thin] refuse_masks: there is no fault '{unknown[0]}'",
-            hint=f"There are {', '.join(MASK_FAULTS)}.",
-        )
     faults = dict(_faults(lesions, category, settings))
     for code, what in faults.items():
         if code in settings.refuse_masks:

@@ -115,12 +115,12 @@ def receiver_of(text: str) -> Receiver:
     """A receiver written as AE@host:port; raises SettingsError."""
     title, _, place = text.rpartition("@")
     host, _, port = place.rpartition(":")
-    refuse_bad_ae_title(title)
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    if not title or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise SettingsError(
             f"[export] receivers: {text!r} is not AE@host:port",
             hint='Write it like "MOSMED@0.0.0.0:11112"; the PACS must know title and port.',
         )
+    refuse_bad_ae_title(title)
     return Receiver(ae_title=title, host=host, port=int(port))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.settings import Settings
-from pipelines.core.table_values import must_be_known, read_table
+from pipelines.core.table_values import must_be_known, must_not_be_misspelt, read_table
 
 
 def load_settings(
@@ -27,19 +27,22 @@ def load_settings(
     `text` is what stands in `file`; `environment` may set `MOSMED_THIN_EVERY=5`; `flags` are
     values by dotted name, e.g. `{"thin.every": 5}`. Relative paths start at the file's folder.
 
-    Raises SettingsError that names file, key and the nearest right key or the type wanted.
+    Raises SettingsError that names the file, variable or flag, the key, and the nearest right key
+    or the type wanted.
     """
     tables = _parsed(text, file) if text else {}
-    kinds = dict(_tables())
+    kinds, variables = dict(_tables()), environment or {}
     for table in tables:
-        must_be_known(table, list(kinds), file, "table")
+        must_be_known(table, list(kinds), f"{file}: unknown table")
+    for kind in kinds.values():
+        must_not_be_misspelt(kind, variables)
     return Settings(
         **{
             table: read_table(
                 kind,
                 tables.get(table, {}),
                 file=file,
-                environment=environment or {},
+                environment=variables,
                 flags=flags or {},
             )
             for table, kind in kinds.items()

@@ -4,6 +4,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from pathlib import Path
@@ -18,6 +19,14 @@ ENVIRONMENT_PREFIX = "MOSMED_"
 OPTIONAL_NUMBER = int | None
 MOVED = {("anonymize", "same_patients"): "select"}
 """Settings by the table they once stood in, and the one they stand in now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value as it was written, and where: `place` stands before it in a message."""
+
+    value: Any
+    place: str
 
 
 def read_table(
@@ -36,9 +45,10 @@ def read_table(
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     _refuse_moved(table, given, environment, file)
     for key in given:
-        must_be_known(key, names, file, f"[{table}] key")
-    found = _from_environment(table, kind, environment) | _from_flags(table, flags)
-    return typing.cast("T", _build(kind, table, {**given, **found}, file))
+        must_be_known(key, names, f"{file}: unknown [{table}] key")
+    in_file = {key: Given(value, f"{file}: [{table}] {key}") for key, value in given.items()}
+    found = in_file | _from_environment(table, kind, environment) | _from_flags(table, flags)
+    return typing.cast("T", _build(kind, found, file.parent))
 
 
 def _refuse_moved(
@@ -46,7 +56,7 @@ def _refuse_moved(
 ) -> None:
     """Raise SettingsError for a setting that stands elsewhere now: it would be passed over."""
     for (old, key), new in MOVED.items():
-        variable = f"{ENVIRONMENT_PREFIX}{old}_{key}".upper()
+        variable = _variable(old, key)
         if table == old and (key in given or variable in environment):
             where = f"{file}: [{old}] {key}" if key in given else f"environment variable {variable}"
             raise SettingsError(
@@ -55,27 +65,44 @@ def _refuse_moved(
             )
 
 
-def must_be_known(name: str, names: list[str], file: Path, what: str) -> None:
-    """Raise SettingsError that names the nearest one for a name that is not among `names`."""
+def must_be_known(name: str, names: list[str], what: str) -> None:
+    """Raise SettingsError that names the nearest one for a name that is not among `names`.
+
+    `what` stands before the name in the message.
+    """
     if name in names:
         return
     import difflib  # a misspelt name is rare, and it loads slowly
 
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"Did you mean `{nearest[0]}`?" if nearest else f"There are: {', '.join(names)}."
-    raise SettingsError(f"{file}: unknown {what} `{name}`", hint=hint)
+    raise SettingsError(f"{what} `{name}`", hint=hint)
 
 
-def _from_environment(stage: str, kind: Any, environment: Mapping[str, str]) -> dict[str, Any]:
+def _variable(table: str, key: str) -> str:
+    return f"{ENVIRONMENT_PREFIX}{table}_{key}".upper()
+
+
+def must_not_be_misspelt(kind: Any, environment: Mapping[str, str]) -> None:
+    """Raise SettingsError for a variable that means a setting of this table, and none it has."""
+    names = [_variable(kind.TABLE, field.name) for field in dataclasses.fields(kind)]
+    for name in sorted(environment):
+        if name.startswith(_variable(kind.TABLE, "")):
+            must_be_known(name, names, "unknown environment variable")
+
+
+def _from_environment(table: str, kind: Any, environment: Mapping[str, str]) -> dict[str, Given]:
     hints, found = typing.get_type_hints(kind), {}
     for field in dataclasses.fields(kind):
-        name = f"{ENVIRONMENT_PREFIX}{stage}_{field.name}".upper()
+        name = _variable(table, field.name)
         if name in environment:
-            found[field.name] = _from_text(hints[field.name], environment[name], name)
+            place = f"environment variable {name}"
+            value = _from_text(hints[field.name], environment[name], place)
+            found[field.name] = Given(value, place)
     return found
 
 
-def _from_text(hint: Any, text: str, name: str) -> Any:
+def _from_text(hint: Any, text: str, place: str) -> Any:
     """A value as TOML would have given it; text and lists of text need no quotes."""
     if hint == OPTIONAL_NUMBER and not text:
         return text
@@ -89,33 +116,33 @@ def _from_text(hint: Any, text: str, name: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
-            f"environment variable {name}: {text!r} is not a value",
+            f"{place} = {text!r} cannot be used",
             hint=f"It must be {_describe(hint)}, written as in mosmed.toml.",
         ) from error
 
 
-def _from_flags(stage: str, flags: Mapping[str, Any]) -> dict[str, Any]:
-    prefix = f"{stage}."
+def _from_flags(table: str, flags: Mapping[str, Any]) -> dict[str, Given]:
+    prefix = f"{table}."
     return {
-        name.removeprefix(prefix): value
+        name.removeprefix(prefix): Given(value, f"command line: {name}")
         for name, value in flags.items()
         if name.startswith(prefix) and value is not None
     }
 
 
-def _build(kind: Any, stage: str, values: Mapping[str, Any], file: Path) -> Any:
+def _build(kind: Any, given: Mapping[str, Given], folder: Path) -> Any:
     hints = typing.get_type_hints(kind)
     metadata = {field.name: field.metadata for field in dataclasses.fields(kind)}
     checked = {}
-    for key, value in values.items():
+    for key, one in given.items():
         least, most = metadata[key]["minimum"], metadata[key]["maximum"]
         try:
-            checked[key] = _within(least, _checked(hints[key], value, file.parent), most)
+            checked[key] = _within(least, _checked(hints[key], one.value, folder), most)
         except (TypeError, ValueError) as error:
             bound = "" if least is None else f", {least} or more"
             bound = bound if most is None else f" from {least} to {most}"
             raise SettingsError(
-                f"{file}: [{stage}] {key} = {value!r} cannot be used",
+                f"{one.place} = {one.value!r} cannot be used",
                 hint=f"It must be {_describe(hints[key])}{bound}.",
             ) from error
     return kind(**checked)

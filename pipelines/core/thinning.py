@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pipelines.core.convert_settings import ThinSettings
-from pipelines.core.errors import ItemError, SettingsError
+from pipelines.core.errors import ItemError
 from pipelines.core.model import Decision, ThinBy
 
 
@@ -33,11 +33,6 @@ def choose_slices(instance_numbers: Sequence[int | None], settings: ThinSettings
     feet (1, 2, 3 ...) stands in. Raises ItemError NOTHING_KEPT.
     """
     every, offset = settings.every, settings.offset
-    if every < 1 or not 0 <= offset < every:
-        hint = "Set `every` to 1 or more, and `offset` to less than that."
-        raise SettingsError(
-            f"thin: every = {every} with offset = {offset} keeps nothing", hint=hint
-        )
     fault = fault_of_numbers(instance_numbers)
     by_rank = settings.by is ThinBy.POSITION or fault is not None
     ranks = range(1, len(instance_numbers) + 1)

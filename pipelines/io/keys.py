@@ -45,7 +45,8 @@ def read_key(path: Path) -> bytes:
             content = file.read(2 * KEY_BYTES + 3)
     except OSError as error:
         raise WorkspaceError(
-            f"the key {path} cannot be read: {error.strerror}", hint="Name it with --key."
+            f"the key {path} cannot be read: {error.strerror}",
+            hint="Name it with --key, or as `key` under [anonymize].",
         ) from error
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise WorkspaceError(

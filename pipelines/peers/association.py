@@ -63,7 +63,7 @@ def address_of(text: str) -> Address:
     if match is None or not 0 < int(match["port"]) < 65536:
         raise SettingsError(
             f"{text!r} is not the address of a PACS",
-            hint="Write it like dicom://PACS@10.0.0.5:104, or dicoms:// for TLS.",
+            hint="Write it like dicom://PACS@10.0.0.5:104, dicoms:// for TLS, or https://pacs/dicom-web.",
         )
     refuse_bad_ae_title(match["title"])
     return Address(

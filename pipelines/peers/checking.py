@@ -8,7 +8,7 @@ from pathlib import Path
 from pipelines.core.errors import PeerError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.peers.node import Node, Passing
-from pipelines.peers.opening import CLOCK, open_node
+from pipelines.peers.opening import CLOCK, named_pacs, open_node
 from pipelines.peers.policy import Policy
 
 NO_STUDY = "2.25.1"
@@ -26,14 +26,13 @@ class Finding:
 
 def check_archive(settings: ExportSettings, shared: Path) -> list[Finding]:
     """What the archive answers; raises SettingsError, PeerError where it cannot be asked."""
-    if settings.pacs is None:
-        raise PeerError("no archive is named", hint="Set `pacs` under [export] in mosmed.toml.")
-    if isinstance(settings.pacs, Path):
-        there = settings.pacs.is_dir()
-        seen = f"{settings.pacs} is {'there' if there else 'not there'}"
+    pacs = named_pacs(settings)
+    if isinstance(pacs, Path):
+        there = pacs.is_dir()
+        seen = f"{pacs} is {'there' if there else 'not there'}"
         return [Finding(what="folder", works=there, seen=seen)]
     policy = Policy(settings, shared, CLOCK)
-    node = open_node(settings.pacs, settings, policy)
+    node = open_node(pacs, settings, policy)
     try:
         return [
             _tried("answers", node.echo),

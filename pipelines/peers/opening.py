@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.core.errors import PeerError
+from pipelines.core.errors import PeerError, SettingsError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.core.node_settings import NodeSettings
 from pipelines.io.answers import CHOICE_KEYS, SLICE_KEYS
@@ -23,13 +23,19 @@ def open_archive(settings: ExportSettings, *, source: Path, scratch: Path) -> Ar
     """The archive that the settings name, for one study.
 
     `source` is kept from one call to the next, for all workers; `scratch` is this study's own.
-    Raises PeerError where the archive is not there, SettingsError for a wrong address.
+    Raises PeerError where the archive is not there, SettingsError for none or a wrong address.
     """
+    pacs = named_pacs(settings)
+    if isinstance(pacs, str):
+        return _open_remote(pacs, settings, source / SHARED_FOLDER, scratch)
+    return _open_folder(pacs, source / INDEX_NAME)
+
+
+def named_pacs(settings: ExportSettings) -> Path | str:
+    """The folder or address of the PACS; raises SettingsError where none is named."""
     if settings.pacs is None:
-        raise PeerError("no archive is named", hint="Set `pacs` under [export] in mosmed.toml.")
-    if isinstance(settings.pacs, str):
-        return _open_remote(settings.pacs, settings, source / SHARED_FOLDER, scratch)
-    return _open_folder(settings.pacs, source / INDEX_NAME)
+        raise SettingsError("no PACS is named", hint="Set `pacs` under [export], or use --pacs.")
+    return settings.pacs
 
 
 def _open_remote(place: str, settings: ExportSettings, shared: Path, scratch: Path) -> Archive:
