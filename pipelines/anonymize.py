@@ -35,7 +35,7 @@ from pipelines.io.profile_options import options_of
 from pipelines.io.rewriter import Rewriter
 from pipelines.io.same_patients import read_same_patients
 
-VERSION: int = 4
+VERSION: int = 5
 
 TABLES = (AnonymizeSettings, PatientSettings, OcrSettings)
 """The settings it is told on plain folders."""

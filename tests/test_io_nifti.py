@@ -293,6 +293,8 @@ def test_slices_that_are_not_wanted_take_no_memory(tmp_path):
         (108, struct.pack("<f", 1e30)),
         (112, struct.pack("<2f", np.inf, 0)),
         (252, struct.pack("<2h", 0, 0)),
+        (268, struct.pack("<f", 201.1)),
+        (76, struct.pack("<f", 1.0)),
         (280, struct.pack("<f", np.nan)),
         (280, struct.pack("<12f", *[0.0] * 12)),
         (280, struct.pack("<12f", 1e-20, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)),

@@ -459,6 +459,8 @@ def test_a_mask_keeps_its_geometry_and_voxels_and_nothing_else(order, is_gzip, t
         nifti()[:-1],
         gzip.compress(nifti(), mtime=0)[:-12],
         gzip.compress(nifti()[:200], mtime=0),
+        gzip.compress(nifti(), mtime=0)[:-6],
+        gzip.compress(nifti(), 0).replace(bytes(range(32)), bytes(range(31)) + b"!"),
         nifti(values={40: ("8h", 3, 30000, 30000, 30000, 1, 1, 1, 1)}),
         nifti(values={40: ("8h", 9, 4, 4, 2, 1, 1, 1, 1)}),
         nifti(values={40: ("8h", 3, 4, -4, 2, 1, 1, 1, 1)}),
@@ -472,6 +474,15 @@ def test_what_is_no_mask_is_refused(content, tmp_path, settings):
         run_mask(tmp_path, settings, content)
 
     assert caught.value.code == "UNREADABLE_MASK"
+
+
+def test_a_place_that_a_mask_s_header_does_not_use_hides_nothing(tmp_path, settings):
+    text = b"IVANOV".ljust(24)
+    content = nifti(values={252: ("2h", 0, 1), 256: ("24s", text)})
+
+    record, folder = run_mask(tmp_path, settings, content)
+
+    assert b"IVANOV" not in gzip.decompress((folder / record.masks[0].file).read_bytes())
 
 
 # --- echoes

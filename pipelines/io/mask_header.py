@@ -16,6 +16,7 @@ from pipelines.core.errors import ItemError
 
 HEADER_BYTES = 348
 DATA_OFFSET = 352
+QFORM, SFORM = slice(256, 280), slice(280, 328)
 MAGIC = slice(344, 348)
 MAXIMUM_OFFSET = 1 << 26
 MAXIMUM_DATA_BYTES = 1 << 31
@@ -79,6 +80,16 @@ def _copy(stream: BinaryIO, target: Path) -> None:
         while size:
             clean.write(_exactly(stream, min(size, CHUNK_BYTES)))
             size -= min(size, CHUNK_BYTES)
+    _read_on(stream)
+
+
+def _read_on(stream: BinaryIO) -> None:
+    """Read to the end, where gzip has its checksum: a damaged mask marks other voxels."""
+    left = MAXIMUM_DATA_BYTES
+    while left > 0 and (content := stream.read(CHUNK_BYTES)):
+        left -= len(content)
+    if left <= 0:
+        raise _unreadable("far more than its header says")
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:
@@ -119,5 +130,8 @@ def _new_header(old: bytes, order: str) -> bytes:
     ndim = struct.unpack_from(order + "h", old, 40)[0]
     new[42 + 2 * ndim : 56] = bytes(56 - 42 - 2 * ndim)  # axes that the image does not have
     new[80 + 4 * ndim : 108] = bytes(108 - 80 - 4 * ndim)
+    for code_at, place in ((252, QFORM), (254, SFORM)):
+        if struct.unpack_from(order + "h", old, code_at)[0] <= 0:
+            new[place] = bytes(place.stop - place.start)  # nobody reads it: it may be text
     struct.pack_into(order + "f", new, 108, DATA_OFFSET)
     return bytes(new)

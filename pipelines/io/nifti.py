@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.errors import ItemError
-from pipelines.core.grids import Affine, Grid, Mask, Part, Volume, cleaned, las_storage
+from pipelines.core.grids import (
+    GRID_TOLERANCE_MM,
+    Affine,
+    Grid,
+    Mask,
+    Part,
+    Volume,
+    cleaned,
+    las_storage,
+)
 from pipelines.io.nifti_header import (
     HEADER_BYTES,
     VOXELS_AT,
@@ -83,13 +92,13 @@ def write_mask(path: Path, mask: Mask, *, gzip_level: int) -> None:
     write_volume(path, volume, gzip_level=gzip_level)
 
 
-def read_volume(path: Path) -> Volume:
+def read_volume(path: Path, *, by_sform: bool = False) -> Volume:
     """The volume in `path` as it is stored, in Hounsfield units.
 
-    Raises ItemError UNREADABLE_VOLUME, or HU_OUT_OF_RANGE where a voxel is no whole number of 16
-    bits.
+    Raises ItemError UNREADABLE_VOLUME, also where qform and sform give different places unless it
+    is to be read `by_sform`, or HU_OUT_OF_RANGE where a voxel is no whole number of 16 bits.
     """
-    voxels_hu, grid = read_part(path, WHOLE)
+    voxels_hu, grid = read_part(path, WHOLE, by_sform=by_sform)
     return Volume(voxels_hu=voxels_hu, affine_ras=grid.affine_ras)
 
 
@@ -102,13 +111,13 @@ def read_grid(path: Path) -> Grid:
         return stored.grid
 
 
-def read_part(path: Path, part: Part) -> tuple[NDArray[np.int16], Grid]:
+def read_part(path: Path, part: Part, *, by_sform: bool = False) -> tuple[NDArray[np.int16], Grid]:
     """A part of the voxels of a volume, and the grid of the whole: the others take no memory.
 
     The steps of `part` are positive. All of a packed volume is looked at, and raises as
     `read_volume` does.
     """
-    with _opened(path, "UNREADABLE_VOLUME") as stored:
+    with _opened(path, "UNREADABLE_VOLUME", by_sform=by_sform) as stored:
         if stored.mapped is not None and stored.is_in_hu:
             return stored.mapped[part], stored.grid
         i, j, k = (
@@ -208,12 +217,15 @@ class _Stored:
 
 
 @contextmanager
-def _opened(path: Path, fault: Fault) -> Iterator[_Stored]:
+def _opened(path: Path, fault: Fault, *, by_sform: bool = False) -> Iterator[_Stored]:
     """A single-file NIfTI-1, its header read; also what is met while it is read becomes `fault`."""
     try:
         with open_packed(path) as (stream, most_bytes):
             header = parsed_header(stream.read(HEADER_BYTES))
-            yield _stored(stream, header, most_bytes)
+            stored = _stored(stream, header, most_bytes)
+            if not by_sform:
+                _refuse_two_places(header, stored.grid)
+            yield stored
     except (ValueError, MemoryError) as error:
         raise ItemError(fault, f"{path.name}: {error}") from error
 
@@ -284,6 +296,15 @@ def _affine(header: NiftiHeader) -> Affine:
     if not _is_place(affine_ras):
         raise ValueError("its place is not one in a patient")
     return affine_ras
+
+
+def _refuse_two_places(header: NiftiHeader, grid: Grid) -> None:
+    """Raise ValueError where a reader that prefers the qform would see the voxels elsewhere."""
+    if header.qform is None:
+        return
+    away_mm = np.abs(header.qform - grid.affine_ras)[:3] * (*grid.shape_ijk, 1)
+    if not away_mm.sum(axis=1).max() <= GRID_TOLERANCE_MM:
+        raise ValueError("its qform and its sform give two different places")
 
 
 def _is_place(affine_ras: Affine) -> bool:

@@ -96,7 +96,7 @@ def facts_of(path: Path) -> NiftiFacts | None:
 def _volume(path: Path) -> Volume | str:
     """The volume, or the code of why there is none."""
     try:
-        volume = read_volume(path)
+        volume = read_volume(path, by_sform=True)
     except ItemError as error:
         return "VOLUME_TYPE" if error.code == "HU_OUT_OF_RANGE" else "VOLUME_UNREADABLE"
     except OSError:
