@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipelines.convert import one_mask
 from pipelines.core.codec import canonical_json
 from pipelines.core.convert_settings import MASK_FAULTS, ThinSettings
 from pipelines.core.errors import ItemError, SettingsError
@@ -21,6 +20,7 @@ from pipelines.core.lesions import Lesions, judge, measure
 from pipelines.core.model import Category, Fusion
 from pipelines.io.fusion import fuse, majority, staple
 from pipelines.io.nifti import read_mask, read_volume
+from pipelines.io.one_mask import one_mask
 from pipelines.peers.masks import find_masks
 
 AFFINE = np.diag([-0.7, 0.7, 8.0, 1.0])
