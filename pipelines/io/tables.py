@@ -1,11 +1,5 @@
-"""Reading tables that hospitals export: .xlsx, and .csv in the encodings Excel and a RIS write.
+"""Reading tables that hospitals export: .xlsx, and .csv in the encodings Excel and a RIS write."""
 
-Cells of a .csv stay text, so that the leading zeros of an accession number survive. Text files go
-through the standard library's reader and not through pandas: it streams, it never guesses a type,
-and pandas renames columns that bear the same title instead of saying so.
-"""
-
-import codecs
 import csv
 import re
 import warnings
@@ -21,6 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import PeerError
+from pipelines.io.text_rows import (
+    SAVE_AS_TEXT,
+    SAVE_AS_WORKBOOK,
+    TITLE_ROWS,
+    text_rows,
+    undecodable,
+    unreachable,
+)
 
 Cell = str | int | float | date | datetime | None
 Row = tuple[int, dict[str, Cell]]
@@ -28,20 +30,11 @@ Line = tuple[int, Sequence[Cell]]
 
 WORKBOOKS = (".xlsx", ".xlsm")
 TEXTS = (".csv", ".tsv", ".txt")
-DELIMITERS = ",;\t"
-TITLE_ROWS = 20
-"""So many rows may stand above the header: the name of a report, the day it was made."""
 BATCH_ROWS = 1000
 MAXIMUM_WORKBOOK_ROWS = 1_048_576
 """Rows of a sheet (Excel's limit): a row number above it is a lie that would be padded up to."""
 MAXIMUM_PART_BYTES = 4 << 30
-CHUNK_BYTES = 1 << 20
-SURE_CHARACTERS = 8
-"""So many UTF-8 letters in a row cannot be CP1251 by chance: what fails after them is damage."""
-QUOTED = re.compile(r'"[^"]*"')
 ZEROS = re.compile(r"0{2,15}")
-SAVE_AS_TEXT = "Open it in a spreadsheet and save it as 'CSV UTF-8'."
-SAVE_AS_WORKBOOK = "Open it in a spreadsheet and save it as .xlsx or as 'CSV UTF-8'."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ def read_table(path: Path, *, sheet: str = "") -> Table:
     rows are read, that names the file, the cause and the next step.
     """
     is_text = path.suffix.lower() in TEXTS
-    raw = _text_rows(path) if is_text else _workbook_rows(path, sheet)
+    raw = text_rows(path) if is_text else _workbook_rows(path, sheet)
     with _faults_of(path):
         top = list(islice(raw, TITLE_ROWS))
     at = _header_at(path, top)
@@ -142,89 +135,14 @@ def _faults_of(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _unreachable(path, error) from error
+        raise unreachable(path, error) from error
     except csv.Error as error:
         raise PeerError(
             f"{path}: {error}",
             hint=f"A quotation mark is probably not closed or not doubled. {SAVE_AS_TEXT}",
         ) from error
     except UnicodeError as error:
-        raise _undecodable(path) from error
-
-
-def _unreachable(path: Path, error: OSError) -> PeerError:
-    return PeerError(f"{path}: {error.strerror or error}", hint="Check the path of the table.")
-
-
-def _undecodable(path: Path) -> PeerError:
-    return PeerError(
-        f"{path}: not text in UTF-8, UTF-16 or CP1251, or damaged text", hint=SAVE_AS_TEXT
-    )
-
-
-# --- text
-
-
-def _text_rows(path: Path) -> Iterator[Line]:
-    encoding = _encoding(path)
-    with path.open(encoding=encoding, newline="") as file:
-        sample = file.read(CHUNK_BYTES)
-        if "\0" in sample:
-            raise PeerError(f"{path}: not a text file", hint=SAVE_AS_WORKBOOK)
-        file.seek(0)
-        # Excel reads this first line as an order, and does not count it as a row.
-        if sample[:4].lower() == "sep=":
-            file.readline()
-        reader = csv.reader(file, delimiter=_delimiter(sample), strict=True)
-        for number, cells in enumerate(reader, start=1):
-            if any(cells) and any(map(str.strip, cells)):
-                yield number, cells
-
-
-def _delimiter(sample: str) -> str:
-    if sample[:4].lower() == "sep=":
-        return sample[4:5]
-    for line in QUOTED.sub("", sample).splitlines()[:TITLE_ROWS]:
-        best = max(DELIMITERS, key=line.count)
-        if best in line:
-            return best
-    return DELIMITERS[0]
-
-
-def _encoding(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-            if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                return "utf-16"
-            file.seek(0)
-            chunks = iter(lambda: file.read(CHUNK_BYTES), b"")
-            if _is_utf8(path, chunks, has_mark=start.startswith(codecs.BOM_UTF8)):
-                return "utf-8-sig"
-    except OSError as error:
-        raise _unreachable(path, error) from error
-    return "cp1251"
-
-
-def _is_utf8(path: Path, chunks: Iterator[bytes], *, has_mark: bool) -> bool:
-    """Whether all of it is UTF-8; raises PeerError where it is UTF-8 that was damaged."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    letters = 0
-    for chunk in chain(chunks, [b""]):
-        try:
-            text = decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            letters += _beyond_ascii(error.object[: error.start].decode())
-            if has_mark or letters > SURE_CHARACTERS:
-                raise _undecodable(path) from error
-            return False
-        if letters <= SURE_CHARACTERS:
-            letters += _beyond_ascii(text)
-    return True
-
-
-def _beyond_ascii(text: str) -> int:
-    return 0 if text.isascii() else sum(character > "\x7f" for character in text)
+        raise undecodable(path) from error
 
 
 # --- workbooks
