@@ -30,6 +30,14 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture
+def pacs(tmp_path: Path) -> Path:
+    """An archive in a folder, of a study to export and a bit of another."""
+    from tests.export_studies import make_pacs
+
+    return make_pacs(tmp_path / "pacs")
+
+
 TALKS = ("test_peers_", "test_export_", "test_ris_", "test_audit", "test_thin_early")
 """The tests that talk over sockets, also with peers that hang up in the middle of a handshake."""
 

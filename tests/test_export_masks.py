@@ -10,15 +10,8 @@ from tests.export_studies import (
     BODY,
     candidate,
     exported,
-    make_pacs,
     refused,
 )
-
-
-@pytest.fixture
-def pacs(tmp_path):
-    return make_pacs(tmp_path / "pacs")
-
 
 MASK_NAMES = [
     f"{BODY.accession_number}_mask.nii.gz",

@@ -14,14 +14,8 @@ from tests.export_studies import (
     WHOLE_STUDY_OBJECTS,
     candidate,
     exported,
-    make_pacs,
     refused,
 )
-
-
-@pytest.fixture
-def pacs(tmp_path):
-    return make_pacs(tmp_path / "pacs")
 
 
 def test_an_absent_study_is_not_in_the_archive(pacs):

@@ -25,14 +25,7 @@ from tests.export_studies import (
     candidate,
     exported,
     instance_numbers,
-    make_pacs,
 )
-
-
-@pytest.fixture
-def pacs(tmp_path):
-    return make_pacs(tmp_path / "pacs")
-
 
 # --- the whole stage
 
