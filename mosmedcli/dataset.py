@@ -23,6 +23,7 @@ from pipelines.core.export_settings import ExportSettings
     type=OrAddress(EXISTING_FILE),
     help="The RIS: a .xlsx, a .csv, or an address.",
 )
+@click.option("--sheet", help="The sheet of the .xlsx; the first one, if not given.")
 @click.option("--query", help="What a database is asked, e.g. SELECT * FROM studies.")
 @click.option(
     "--pacs", type=OrAddress(EXISTING_FOLDER), help="The folder of the PACS export, or a PACS."
@@ -65,6 +66,8 @@ def run(session: Session) -> None:
     names = [stage.name for stage in STAGES]
     with session.run() as work:
         work.refuse_unusable()
+        if session.dry_run and not work.is_drawn():
+            show.selection(session, work.settings.select, work.preview(), then="run")
         if session.dry_run:
             show.plan(session, work.pending_counts(names))
             return

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
@@ -33,10 +33,11 @@ PIPE_WIDTH = 140
 MEANING = {"done": "green", "kept": "dim", "excluded": "yellow", "failed": "red", "pending": "cyan"}
 
 
-def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
-    """The flow of inclusion, and how many were drawn."""
+def selection(session: Session, settings: SelectSettings, drawn: Drawn, *, then: str) -> NoReturn:
+    """The flow of inclusion, and how many were drawn; ends with 3 where they are too few."""
     ranked = len(drawn.candidates)
     wanted = sum(settings.quota.values()) or settings.studies
+    exit_status = 3 if ranked < wanted else 0
     if session.as_json:
         print_json(
             {
@@ -45,9 +46,10 @@ def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
                 "flow": drawn.flow,
                 "unreadable": drawn.unreadable,
                 "is_new": drawn.is_new,
+                "exit_status": exit_status,
             }
         )
-        return
+        sys.exit(exit_status)
     table = new_table("rule", "left out", "unknown", "remaining")
     for step in drawn.flow:
         unknown = str(step.unknown) if step.unknown else ""
@@ -60,7 +62,11 @@ def selection(session: Session, settings: SelectSettings, drawn: Drawn) -> None:
     out.print(f"{min(wanted, ranked)} studies {state}, {max(ranked - wanted, 0)} reserves")
     if ranked < wanted:
         out.print(Text(f"fewer than the {wanted} that were asked for", "yellow"))
-    _next(session, "export")
+    if ranked:
+        _next(session, then)
+    else:
+        click.echo("see which rule leaves out all; what it takes stands under [select]")
+    sys.exit(exit_status)
 
 
 def verified(session: Session, found: Verified) -> None:
@@ -114,8 +120,9 @@ def forecast(session: Session, coming: Forecast) -> None:
         print_json(asdict(coming))
         return
     about = "about " if coming.is_estimate else ""
+    unit = "study" if coming.studies == 1 else "studies"
     click.echo(
-        f"export: would fetch {coming.studies} studies, {coming.series} series, "
+        f"export: would fetch {coming.studies} {unit}, {coming.series} series, "
         f"{coming.instances} objects, {about}{coming.size_bytes / 1e6:.1f} MB"
     )
     if coming.spared_instances:

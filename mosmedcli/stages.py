@@ -47,7 +47,8 @@ def select(session: Session, *, again: bool, verify: bool) -> None:
         return
     with session.run() as run:
         drawn = run.preview() if session.dry_run else run.select(again=again)
-    show.selection(session, run.settings.select, drawn)
+    then = "select" if session.dry_run else "export"
+    show.selection(session, run.settings.select, drawn, then=then)
 
 
 @click.command()

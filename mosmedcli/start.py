@@ -16,9 +16,9 @@ from pipelines.core.settings_file import render_settings
 from pipelines.io.disk import write_whole
 from pipelines.io.keys import make_key
 from pipelines.io.workspace import Workspace
-from pipelines.peers.ris import recognise
+from pipelines.peers.ris import recognise, refuse_blind_rules
 
-SELECT_FLAGS, EXPORT_FLAGS = ("ris", "query", "studies", "seed"), ("pacs", "masks")
+SELECT_FLAGS, EXPORT_FLAGS = ("ris", "sheet", "query", "studies", "seed"), ("pacs", "masks")
 
 
 def start(folder: Path, given: Mapping[str, Any]) -> None:
@@ -32,14 +32,17 @@ def start(folder: Path, given: Mapping[str, Any]) -> None:
             f"{workspace.settings_file} is there already", hint="Edit it, or choose another folder."
         )
     settings = _settings(given)
-    if settings.select.ris is not None:
-        _show_columns(settings.select)
+    missing = _show_columns(settings.select) if settings.select.ris is not None else None
     workspace.root.mkdir(parents=True, exist_ok=True)
     workspace.make_folders()
     if not workspace.key.exists():
         make_key(workspace.key)
     _write_settings(workspace, settings)
     click.echo(f"wrote {workspace.settings_file} and a key in private/: keep it secret")
+    if missing is not None:
+        click.secho(f"missing: {missing.message}", fg="yellow")
+        click.echo(f"next: in {workspace.settings_file}: {missing.hint}")
+        return
     click.echo(f"next: mosmed select -w {folder}    (or all at once: mosmed run -w {folder})")
 
 
@@ -91,10 +94,16 @@ def _write_settings(workspace: Workspace, settings: Settings) -> None:
     write_whole(workspace.settings_file, text.encode())
 
 
-def _show_columns(settings: SelectSettings) -> None:
+def _show_columns(settings: SelectSettings) -> SettingsError | None:
+    """Show what was recognised; what `select` will refuse until a column is named."""
     name, recognised = recognise(settings)
     click.echo(f"{name}: recognised")
     for field, title in recognised.titles.items():
         click.echo(f"  {title:<36} {field}")
     for title in recognised.unrecognised:
         click.echo(f"  {title:<36} (not used; name it under [select] columns to use it)")
+    try:
+        refuse_blind_rules(settings, recognised)
+    except SettingsError as error:
+        return error
+    return None

@@ -79,6 +79,10 @@ class Run:
         """Raise SettingsError for what the last stage would refuse: it is hours away."""
         build_registry.refuse_unusable(self.settings.registry)
 
+    def is_drawn(self) -> bool:
+        """Whether there is a selection on the disk, whatever the settings say now."""
+        return selection.is_there(self.workspace)
+
     def preview(self) -> Drawn:
         """What `select` would draw; writes nothing."""
         assert self.settings.anonymize.key is not None

@@ -93,13 +93,18 @@ def ensure(workspace: Workspace, settings: Settings, key: bytes, *, again: bool 
     )
 
 
+def is_there(workspace: Workspace) -> bool:
+    """Whether studies have been selected here."""
+    return (workspace.stage(SELECT, private=True) / NAME).is_dir()
+
+
 def load(workspace: Workspace) -> Drawn:
     """The selection on the disk, whatever the settings say now.
 
     Raises WorkspaceError when nothing was selected yet.
     """
     folder = workspace.stage(SELECT, private=True) / NAME
-    if not folder.is_dir():
+    if not is_there(workspace):
         raise WorkspaceError(
             f"{workspace.root}: no studies have been selected yet", hint="Run: mosmed select"
         )

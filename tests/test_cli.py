@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import openpyxl
 import pytest
 from click.testing import CliRunner
 
@@ -107,6 +108,65 @@ def test_init_shows_what_it_recognised_and_never_touches_a_workspace(tmp_path):
     assert "Номер исследования" in new.output
     assert "accession_number" in new.output
     assert (tmp_path / "new" / "private" / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_init_tells_which_columns_are_missing_and_where_to_name_them(tmp_path):
+    head = "Номер исследования;Модальность;Область;Дата исследования;Возраст\n"
+    (tmp_path / "ris.csv").write_text(head, "utf-8")
+
+    result = mosmed("init", tmp_path / "w", "--ris", tmp_path / "ris.csv")
+
+    assert result.exit_code == 0
+    assert "missing: no column of the RIS is body_part" in result.output
+    assert f"next: in {tmp_path / 'w' / 'mosmed.toml'}: Name it under" in result.output
+    assert '{ body_part = "Область" }' in result.output
+
+
+def test_titles_in_an_encoding_that_nobody_can_read_are_told_as_such(tmp_path):
+    head = "Номер исследования;Модальность;Область исследования\n"
+    (tmp_path / "ris.csv").write_bytes(head.encode("koi8-r"))
+
+    result = mosmed("init", tmp_path / "w", "--ris", tmp_path / "ris.csv")
+
+    assert "If the titles cannot be read, save the table as 'CSV UTF-8'." in result.output
+
+
+def test_the_sheet_of_the_ris_can_be_named_at_init(tmp_path):
+    book = openpyxl.load_workbook(SAMPLE / "ris_export.xlsx")
+    name = book.active.title
+    book.create_sheet("Обложка", 0)
+    book.save(tmp_path / "ris.xlsx")
+
+    result = mosmed("init", tmp_path / "w", "--ris", tmp_path / "ris.xlsx", "--sheet", name)
+
+    assert "accession_number" in result.output
+    assert mosmed_json("select", "-w", tmp_path / "w", "--studies", 3)["drawn"] == 3
+
+
+def test_a_draw_that_falls_short_ends_with_status_3(tmp_path):
+    root = make_workspace(tmp_path / "w", studies=12)
+
+    assert mosmed("select", "-w", root).exit_code == 0
+    short = mosmed("select", "-w", root, "--studies", 999)
+    assert (short.exit_code, "fewer than the 999" in short.output) == (3, True)
+    assert mosmed_json("select", "-w", root, "--studies", 999)["exit_status"] == 3
+
+
+def test_a_dry_run_of_the_draw_names_the_draw_as_what_comes_next(tmp_path):
+    root = make_workspace(tmp_path / "w")
+
+    assert f"next: mosmed select -w {root}" in mosmed("select", "-w", root, "--dry-run").output
+
+
+def test_a_dry_run_of_a_new_workspace_tells_what_would_be_drawn_and_draws_nothing(tmp_path):
+    root = make_workspace(tmp_path / "w", studies=5)
+
+    result = mosmed("run", "-w", root, "--dry-run")
+
+    assert result.exit_code == 0
+    assert "5 studies would be drawn" in result.output
+    assert result.output.endswith(f"next: mosmed run -w {root}\n")
+    assert not (root / "private" / "select").exists()
 
 
 def test_status_and_why_look_on_while_another_process_works(tmp_path):

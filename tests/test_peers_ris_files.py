@@ -148,6 +148,18 @@ def test_an_empty_sheet_is_said_to_be_empty(tmp_path):
         read_table(write_xlsx(tmp_path / "ris.xlsx", []))
 
 
+def test_an_empty_sheet_before_the_table_is_told_with_the_one_to_name(tmp_path):
+    book = openpyxl.Workbook()
+    book.create_sheet("Данные").append(["Accession Number", "Пол"])
+    book.save(tmp_path / "ris.xlsx")
+
+    with pytest.raises(PeerError) as caught:
+        rows_of(tmp_path / "ris.xlsx", rules=("identified",))
+
+    assert "the sheet 'Sheet' is empty" in caught.value.message
+    assert 'sheet = "Данные"' in caught.value.hint
+
+
 def is_read_or_refused(path):
     """True for a table whose rows keep to its titles, and for a refusal with a way out."""
     try:

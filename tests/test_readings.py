@@ -20,6 +20,7 @@ from pipelines.core.readings import final_category
 from pipelines.core.select_settings import SelectSettings
 from pipelines.peers.readings import open_readings, with_readings
 from pipelines.select import draw
+from tests.workspaces import SAMPLE, mosmed, mosmed_json
 
 NAMES = Pseudonyms(b"k" * 32)
 LONG = [
@@ -174,6 +175,24 @@ def test_the_draw_goes_by_the_readers_and_by_the_ris_where_nobody_has_read(tmp_p
     [left_out] = drawn.excluded
     assert (left_out.accession_number, left_out.rule) == ("a-2", "category")
     assert left_out.value == "the readers differ, and no expert has decided"
+
+
+def test_the_readers_stand_in_for_a_ris_without_a_column_of_categories(tmp_path):
+    book = openpyxl.load_workbook(SAMPLE / "ris_export.xlsx")
+    titles = [cell.value for cell in book.active[1]]
+    book.active.delete_cols(titles.index("Категория КТ (итог)") + 1)
+    book.save(tmp_path / "ris.xlsx")
+    (tmp_path / "r.csv").write_text(
+        "accession_number,reader,category\nMH20-00529,expert,CT-0\nMH20-01107,expert,CT-1\n"
+    )
+    root = tmp_path / "w"
+    mosmed("init", root, "--ris", tmp_path / "ris.xlsx", "--studies", 2)
+    assert "which the rule 'category' needs" in mosmed("select", "-w", root).output
+
+    settings = root / "mosmed.toml"
+    settings.write_text(settings.read_text().replace("# readings = []", 'readings = ["../r.csv"]'))
+
+    assert mosmed_json("select", "-w", root)["drawn"] == 2
 
 
 def test_no_name_of_a_reader_leaves_the_selection(tmp_path):

@@ -155,12 +155,17 @@ def _workbook_rows(path: Path, sheet: str) -> Iterator[Line]:
             hint=SAVE_AS_WORKBOOK,
         )
     with path.open("rb") as file:
-        worksheet = _worksheet(path, _workbook(path, file), sheet)
+        workbook = _workbook(path, file)
+        worksheet = _worksheet(path, workbook, sheet)
         worksheet.reset_dimensions()
         cells = worksheet.iter_rows(min_row=1, min_col=1)
-        numbered = enumerate(cells, start=1)
+        numbered, is_empty = enumerate(cells, start=1), True
         while batch := _batch(path, numbered):
-            yield from (line for line in batch if any(cell is not None for cell in line[1]))
+            filled = [line for line in batch if any(cell is not None for cell in line[1])]
+            is_empty = is_empty and not filled
+            yield from filled
+        if is_empty and len(workbook.worksheets) > 1:
+            raise _empty_sheet(path, worksheet.title, [one.title for one in workbook.worksheets])
 
 
 def _workbook(path: Path, file: Any) -> Any:
@@ -207,6 +212,14 @@ def _worksheet(path: Path, workbook: Any, sheet: str) -> Any:
             hint=f'Set sheet = "{near}" under [select], or leave it empty for the first one.',
         )
     return sheets[name]
+
+
+def _empty_sheet(path: Path, name: str, names: Sequence[str]) -> PeerError:
+    other = next(one for one in names if one != name)
+    return PeerError(
+        f"{path}: the sheet '{name}' is empty",
+        hint=f'Name another one: sheet = "{other}" under [select], or --sheet at init.',
+    )
 
 
 def _batch(path: Path, numbered: Iterator[tuple[int, Any]]) -> list[Line]:

@@ -82,6 +82,7 @@ READERS: dict[str, dict[str, Any]] = {
     "expected_instances": {"reader": cells.count},
 }
 """How the cells of a field are read, if not as text that repeats."""
+UNREADABLE_TITLES = "If the titles cannot be read, save the table as 'CSV UTF-8'. "
 WHOLE_ROW = "(the whole row)"
 ROWS_AT_ONCE = 1000
 
@@ -166,7 +167,7 @@ def open_ris(settings: SelectSettings, node: NodeSettings | None = None) -> Ris:
     source = open_source(settings, node)
     try:
         recognised = _recognised(source, settings)
-        _refuse_blind_rules(settings, recognised)
+        refuse_blind_rules(settings, recognised)
     except SettingsError:
         source.table.close()
         raise
@@ -269,15 +270,19 @@ def _ambiguous(source: Source, name: str, *titles: str) -> SettingsError:
     )
 
 
-def _refuse_blind_rules(settings: SelectSettings, recognised: Recognised) -> None:
+def refuse_blind_rules(settings: SelectSettings, recognised: Recognised) -> None:
+    """Raise SettingsError where a rule has no column to go by, and would leave out every row."""
     unknown = {"identified", "category", *settings.exclude_unknown}
+    if settings.readings:
+        unknown.discard("category")  # the readers' tables have it
     for rule in settings.rules:
         wanted = NEEDS.get(rule, ())
         if rule in unknown and wanted and not any(name in recognised.titles for name in wanted):
+            near = _nearest(wanted[0], recognised.unrecognised)
             raise SettingsError(
                 f"no column of the RIS is {' or '.join(wanted)}, which the rule '{rule}' needs",
-                hint=f"Name it under [select] columns, e.g. {{ {wanted[0]} = "
-                f'"{_nearest(wanted[0], recognised.unrecognised)}" }}; '
+                hint=("" if recognised.titles else UNREADABLE_TITLES)
+                + f'Name it under [select] columns, e.g. {{ {wanted[0]} = "{near}" }}; '
                 f"or take the rule out. Not recognised: {_listed(recognised.unrecognised)}.",
             )
 
