@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.metadata import version
 
-LIBRARIES = ("mosmed", "pydicom", "SimpleITK", "nibabel", "numpy", "imagecodecs", "deid")
+LIBRARIES = ("mosmed", "pydicom", "SimpleITK", "nibabel", "numpy", "imagecodecs", "isal", "deid")
 
 
 @cache
