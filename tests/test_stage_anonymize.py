@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.sequence import Sequence
 
 from pipelines import anonymize
@@ -522,16 +523,13 @@ def test_an_echo_is_found_in_every_encoding_of_the_header(syntax, tmp_path, sett
         run(tmp_path, settings, spec)
 
 
-def test_an_echo_in_a_comment_of_compressed_pixels_stops_the_study(tmp_path, settings):
+def test_an_echo_in_the_code_of_compressed_pixels_stops_the_study(tmp_path, settings):
     def edit(dataset, k):
-        comment = b"\xff\xfe\x00\x10PH-000001 Doe."
-        start = dataset.PixelData.index(b"\xff\xd8") + 2
-        size = struct.unpack_from("<I", dataset.PixelData, start - 6)[0] + len(comment)
-        head = dataset.PixelData[: start - 6] + struct.pack("<I", size) + b"\xff\xd8"
-        dataset.PixelData = head + comment + dataset.PixelData[start:]
+        frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+        dataset.PixelData = encapsulate([frame + b"PH-000001 Doe."], has_bot=False)
 
     with pytest.raises(PrivacyError, match="PixelData"):
-        run(tmp_path, settings, SeriesSpec(syntax=Syntax.JPEG_LOSSLESS, edit=edit))
+        run(tmp_path, settings, SeriesSpec(syntax=Syntax.RLE, edit=edit))
 
 
 # --- what it costs

@@ -1,12 +1,14 @@
 """Takes the identity out of one DICOM object, and proves from the bytes that it is out.
 
 The new data set is built from nothing: an element gets into it only where a rule keeps it and its
-value is what its value representation says. The pixels' bytes are not touched. Then every value
-that was removed or replaced, and every value the caller knows of the patient, is looked for in all
-bytes before the pixels (see `core.traces`); compressed pixels are searched for the longer ones.
+value is what its value representation says. Of the pixels' bytes nothing but remarks in compressed
+frames is touched. Then every value that was removed or replaced, and every value the caller knows
+of the patient, is looked for in all bytes before the pixels (see `core.traces`); compressed pixels
+are searched for the longer ones.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pydicom import Dataset
 from pydicom.datadict import keyword_for_tag
@@ -22,6 +24,7 @@ from pipelines.io.dicom import faults_of
 from pipelines.io.elements import texts_of
 from pipelines.io.engine import UTF_8, Engine, Rewritten
 from pipelines.io.part10 import Part10, check_pixels, encode_part10
+from pipelines.io.remarks import silenced
 from pipelines.io.rewriting import Rewriting
 
 LINKS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -35,6 +38,9 @@ def deidentify(part: Part10, engine: Engine, *, name: str) -> Rewritten:
     """
     pixels = check_pixels(part, name=name)
     rewriting = Rewriting(engine, name)
+    if pixels.is_encapsulated:
+        silent, rewriting.counts["remark"] = silenced(pixels.value)
+        pixels = replace(pixels, value=silent)
     with faults_of(name):
         dataset = rewriting.dataset(part.dataset)
         _require_links(dataset, name)

@@ -29,6 +29,7 @@ from pipelines.io.piece import Piece
 from pipelines.io.pieces import Maker, Proof
 from pipelines.io.raw_elements import Uncertain, value_of
 from pipelines.io.raw_header import HeaderReader, RawHeader
+from pipelines.io.remarks import silenced
 from pipelines.io.walker import UNDEFINED_LENGTH
 
 if TYPE_CHECKING:  # loaded only for what is not understood
@@ -159,6 +160,10 @@ class Rewriter:
     def _rewritten(self, opened: Opened, raw: RawHeader, engine: Engine) -> Rewritten:
         _refuse_other_pixels(raw)
         _refuse_unknown_sign(raw, engine)
+        remarks = 0
+        if raw.pixels is not None:
+            silent, remarks = silenced(raw.pixels)
+            raw = replace(raw, pixels=silent)
         pieces = self._pieces(raw, engine, opened.name)
         proof = self._proof(pieces.values(), engine)
         if proof.finds_counters(pieces.values()):
@@ -184,7 +189,7 @@ class Rewriter:
             sop_instance_uid=links[1],
             patient_sex=_text(contents, PATIENT_SEX, raw),
             patient_age=_text(contents, PATIENT_AGE, raw),
-            counts=_counts(raw, pieces),
+            counts=_counts(raw, pieces) + Counter(remark=remarks),
         )
 
     def _pieces(self, raw: RawHeader, engine: Engine, name: str) -> dict[int, Piece]:
