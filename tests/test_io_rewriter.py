@@ -24,6 +24,7 @@ from pipelines.core.errors import DicomError, MosmedError
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.profile import recipe_text
 from pipelines.core.traces import traces_of
+from pipelines.core.values import SPECIFIC_CHARACTER_SET
 from pipelines.io import by_pydicom
 from pipelines.io.by_bytes import ByBytes
 from pipelines.io.deidentify import deidentify
@@ -383,7 +384,9 @@ def decide(made, engine):
     """What both ways make of an element; None where the bytes are not clear, or not readable."""
     is_implicit, (tag, element), character_set = made
     value = character_set.encode()
-    named = value and raw_element(0x00080005, "", value, is_implicit=is_implicit)
+    named = b""
+    if value and tag != SPECIFIC_CHARACTER_SET:  # no file has it twice
+        named = raw_element(SPECIFIC_CHARACTER_SET, "", value, is_implicit=is_implicit)
     try:
         found = ByBytes(engine, is_implicit, TextReader(value)).piece(tag, element)
     except Uncertain:
