@@ -91,6 +91,9 @@ def canary(session: Session, studies: int) -> None:
 
 def release_canaries(session: Session, identities: int) -> NoReturn:
     """Plant so many identities, show what became of them, and exit."""
+    from rich.text import Text
+
+    from mosmedcli import show
     from pipelines.canary import release
     from pipelines.core.codec import to_jsonable
 
@@ -99,11 +102,11 @@ def release_canaries(session: Session, identities: int) -> NoReturn:
     if session.as_json:
         _json({**to_jsonable(report), "exit_status": report.exit_status})
         sys.exit(report.exit_status)
-    width = max(len(score.place) for score in report.places)
-    click.echo(f"{'place':<{width}}  planted  removed  caught  left")
+    table = show.new_table("place", "planted", "removed", "caught", "left")
     for score in report.places:
-        numbers = f"{score.planted:>7}  {score.removed:>7}  {score.caught:>6}  {score.left:>4}"
-        click.secho(f"{score.place:<{width}}  {numbers}", fg="red" if score.left else None)
+        numbers = map(str, (score.planted, score.removed, score.caught, score.left))
+        table.add_row(Text(score.place), *numbers, style="red" if score.left else "")
+    show.console().print(table)
     click.echo(f"score: {report.score_percent} % of {report.planted} canaries removed or caught")
     sys.exit(report.exit_status)
 

@@ -64,6 +64,18 @@ def open_page(browser, address):
         assert [url for url in asked if not url.startswith((address, "data:"))] == []
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_title_is_broken_between_words_never_at_a_hyphen(open_page, width):
+    page = open_page(width=width)
+
+    words = page.locator("h1 span")
+
+    assert page.locator("h1").inner_text().split() == words.all_inner_texts()
+    assert any("-" in word for word in words.all_inner_texts())
+    heights = words.evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
+    assert len(set(heights)) == 1
+
+
 def shown_cards(page):
     return page.locator(".sheet li:visible").count()
 

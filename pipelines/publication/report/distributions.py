@@ -38,7 +38,7 @@ def charts_of(
         return _histogram(name, title, values, words[f"unit_{unit}"], number)
 
     def millimetres(value: float | None) -> str:
-        return words["unknown"] if value is None else f"{number(value)} mm"
+        return words["unknown"] if value is None else f"{number(value)} {words['unit_mm']}"
 
     drawn = [
         _categories(studies, words, suffix),
