@@ -108,6 +108,13 @@ def identifier(level: str, matching: Mapping[str, str], wanted: tuple[str, ...])
     return dataset
 
 
+def study_keys(accession_number: str | None, study_instance_uid: str | None) -> dict[str, str]:
+    """What one study matches: its StudyInstanceUID if given, else its AccessionNumber."""
+    if study_instance_uid:
+        return {"StudyInstanceUID": study_instance_uid}
+    return {"AccessionNumber": (accession_number or "").strip()}
+
+
 def day_keys(day: date, times: str) -> dict[str, str]:
     """What the studies of a day match, or those of a range of StudyTime in it (PS3.4 C.2.2.2.5)."""
     keys = {"StudyDate": f"{day:%Y%m%d}"}

@@ -15,6 +15,7 @@ from pipelines.io.answers import (
     Answer,
     answer_of_json,
     day_keys,
+    study_keys,
 )
 from pipelines.io.http import Credentials, Server
 from pipelines.io.multipart import BrokenOffError, Multipart
@@ -67,10 +68,7 @@ class DicomwebNode:
         self, *, accession_number: str | None, study_instance_uid: str | None
     ) -> tuple[Answer, ...]:
         """The studies that match, by StudyInstanceUID if given, else by AccessionNumber."""
-        keys = {"AccessionNumber": (accession_number or "").strip()}
-        if study_instance_uid:
-            keys = {"StudyInstanceUID": study_instance_uid}
-        return self._find("/studies", keys, STUDY_KEYS)
+        return self._find("/studies", study_keys(accession_number, study_instance_uid), STUDY_KEYS)
 
     def find_day(
         self, day: date, wanted: tuple[str, ...], *, times: str = ""

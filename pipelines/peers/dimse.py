@@ -18,6 +18,7 @@ from pipelines.io.answers import (
     Answer,
     day_keys,
     identifier,
+    study_keys,
 )
 from pipelines.peers.association import Address, Arrivals, associated, echo, matches_of
 from pipelines.peers.dimse_contexts import GET, MOST_CONTEXTS, MOVE, storage_contexts
@@ -61,10 +62,7 @@ class DimseNode:
         self, *, accession_number: str | None, study_instance_uid: str | None
     ) -> tuple[Answer, ...]:
         """The studies that match, by StudyInstanceUID if given, else by AccessionNumber."""
-        keys = {"AccessionNumber": (accession_number or "").strip()}
-        if study_instance_uid:
-            keys = {"StudyInstanceUID": study_instance_uid}
-        return self.find("STUDY", keys, STUDY_KEYS)
+        return self.find("STUDY", study_keys(accession_number, study_instance_uid), STUDY_KEYS)
 
     def find_day(
         self, day: date, wanted: tuple[str, ...], *, times: str = ""
