@@ -185,7 +185,10 @@ def _tell(gone: "Withdrawal", *, is_done: bool) -> None:
             "It is still in dataset/ until that run. Replace copies already given away by the new\n"
             "version, and ask those who have them to delete the old one: mosmed cannot reach them."
         )
-    click.echo("The RIS export, the PACS folder and backups still hold it: they are not mosmed's.")
+    click.echo(
+        "The RIS export, the PACS folder, backups and tables of readings still hold it, also\n"
+        "private/disagreements.xlsx: they are not mosmed's."
+    )
 
 
 def _json(value: Any) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pipelines import build_registry
 from pipelines.chain import BUILD_REGISTRY, THIN
@@ -18,6 +19,7 @@ from pipelines.io.disk import swap_in
 from pipelines.io.ledger import Entry, Ledger, Outcome
 from pipelines.io.sealing import is_whole
 from pipelines.io.sheets import Sheet
+from pipelines.io.tables import read_table
 from pipelines.io.workspace import Workspace
 from pipelines.proof import Proof, Sought, prove, refuse
 from pipelines.runner import Task, attempt
@@ -31,6 +33,8 @@ OURS = (
     "report.html", "SHA256SUMS", "studies/*/study_*.nii.gz", "masks/study_*_mask.nii.gz",
 )  # fmt: skip
 """What a published folder holds; anything else in it was put there by somebody else."""
+KEY, WHO = "public_id", ("accession_number", "study_instance_uid", "patient_key")
+"""The columns of the linkage beside the number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,20 +109,32 @@ def publish(
 def write_linkage(
     workspace: Workspace, registry: Registry, candidates: Sequence[Candidate]
 ) -> Path:
-    """Write who is who to `private/linkage.xlsx`, for the owner alone (mode 0600)."""
+    """Write who is who to `private/linkage.xlsx`, for the owner alone (mode 0600).
+
+    Who was published from an earlier draw, and is no candidate any more, stays as it stands there.
+    """
     from pipelines.io.workbook import write_workbook
 
-    gone = forgotten(workspace)
-    by_id = {candidate.public_id: candidate for candidate in candidates}
-    rows = [
-        (row.study_id, row.public_id, by_id[row.public_id].accession_number,
-         by_id[row.public_id].study_instance_uid, by_id[row.public_id].patient_key)
-        for row in registry.rows
-        if row.public_id not in gone
-    ]  # fmt: skip
-    header = ("study_id", "public_id", "accession_number", "study_instance_uid", "patient_key")
-    sheet = Sheet(name="Linkage", header=header, rows=rows, for_people=True)
-    return write_workbook(workspace.private / "linkage.xlsx", [sheet], mode=0o600)
+    gone, path = forgotten(workspace), workspace.private / "linkage.xlsx"
+    known = {
+        one.public_id: (one.accession_number, one.study_instance_uid, one.patient_key)
+        for one in candidates
+    }
+    rows = [row for row in registry.rows if row.public_id not in gone]
+    if any(row.public_id not in known for row in rows):
+        known = _linked(path) | known
+    cells = [
+        (row.study_id, row.public_id, *known.get(row.public_id, (None,) * len(WHO))) for row in rows
+    ]
+    sheet = Sheet(name="Linkage", header=("study_id", KEY, *WHO), rows=cells, for_people=True)
+    return write_workbook(path, [sheet], mode=0o600)
+
+
+def _linked(path: Path) -> dict[str, tuple[Any, ...]]:
+    """Who each study is of, as it was written before."""
+    if not path.exists():
+        return {}
+    return {str(row[KEY]): tuple(row[name] for name in WHO) for _, row in read_table(path).rows}
 
 
 def _ledger(workspace: Workspace) -> Ledger:

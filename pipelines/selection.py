@@ -1,9 +1,8 @@
 """The selection as it lies on the disk: the ranked candidates, the flow, and who was left out."""
 
-import csv
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -255,15 +254,15 @@ def _record(
     )
 
 
-def left_out(workspace: Workspace, name: str) -> dict[str, str] | None:
+def left_out(workspace: Workspace, name: str) -> RowExcluded | None:
     """The row of the RIS that a rule left out, by its accession number or row number."""
-    path = workspace.stage(SELECT, private=True) / NAME / EXCLUDED
-    if not path.exists():
+    path, wanted = workspace.stage(SELECT, private=True) / NAME / EXCLUDED, name.strip().casefold()
+    if not wanted or not path.exists():
         return None
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if name.casefold() in (row["accession_number"].casefold(), f"row {row['row']}"):
-                return row
+    rows: Iterable[RowExcluded] = RecordTable(path, RowExcluded)
+    for row in rows:
+        if wanted in (f"row {row.row}", (row.accession_number or "").casefold()):
+            return row
     return None
 
 

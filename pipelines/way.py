@@ -29,7 +29,7 @@ def way_of(run: Run, name: str) -> list[Step]:
             raise SettingsError(
                 f"no study {name!r} here", hint="See `mosmed status` for the names there are."
             )
-        return [_step(SELECT, row["rule"], row["value"], row["reason"], State.EXCLUDED)]
+        return [_step(SELECT, row.rule, row.value, row.reason, State.EXCLUDED)]
     steps = list(_decided(SELECT, candidate.decisions, State.DONE))
     place = run.drawn().candidates.index(candidate) + 1
     place_of = f"{place} of {len(run.drawn().candidates)}"

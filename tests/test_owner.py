@@ -153,6 +153,37 @@ def test_killed_in_the_middle_the_next_run_finishes_the_removal(root, monkeypatc
     assert not any(value in linkage for value in values_of(identity))
 
 
+def test_who_was_published_from_an_earlier_draw_stays_known_when_another_is_forgotten(
+    root, monkeypatch
+):
+    path = root / "private" / "linkage.xlsx"
+    before = [row for _, row in read_table(path).rows]
+    monkeypatch.setenv("MOSMED_SELECT_RESERVES", "0")
+    mosmed("select", "-w", root, "--studies", 1)
+    drawn = json.loads((root / "private/select/selection/candidates.json").read_text())
+    gone = drawn[0]["public_id"]
+
+    result = mosmed("forget", gone, "-w", root, "--yes", "--json")
+
+    assert result.exit_code == 0, result.output
+    after = [row for _, row in read_table(path).rows]
+    assert after == [row for row in before if row["public_id"] != gone]
+    assert len(after) >= 2
+
+
+def test_a_ris_may_hold_texts_of_any_length(root):
+    long = "A" * 200_000
+    with (root / "private/select/selection/excluded.csv").open("a", newline="") as file:
+        file.write(f"9999,{long},modality,MG,not CT\r\n")
+
+    (step,) = mosmed_json("why", "row 9999", "-w", root)["way"]
+    assert (step["rule"], step["value"], step["outcome"]) == ("modality", "MG", "not CT")
+    assert mosmed_json("why", f" {long.lower()}", "-w", root)["way"] == [step]
+    assert mosmed("forget", 2, "-w", root, "--yes").exit_code == 0
+    assert mosmed_json("why", "row 9999", "-w", root)["way"] == [step]
+    assert mosmed("why", " ", "-w", root).exit_code == 2
+
+
 def test_forgetting_twice_is_the_same_as_once(root):
     gone = identity_of(root)["public_id"]
     mosmed("forget", gone, "-w", root, "--yes")

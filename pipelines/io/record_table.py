@@ -1,7 +1,9 @@
 """Records of one kind as a table of text, whose rows may be too many for memory."""
 
 import csv
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
@@ -19,9 +21,19 @@ class RecordTable(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         whole = {field.name for field in fields(self.kind) if field.type is int}  # type: ignore[arg-type]
-        with self.path.open(encoding="utf-8", newline="") as file:
+        with self.path.open(encoding="utf-8", newline="") as file, _fields_of_any_length():
             for row in csv.DictReader(file):
                 yield self.kind(**{k: int(v) if k in whole else v for k, v in row.items()})
+
+
+@contextmanager
+def _fields_of_any_length() -> Iterator[None]:
+    """Read what was written, however long a text of the RIS is; elsewhere the limit is a guard."""
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 def write_records(path: Path, kind: type[Any], records: Iterable[Any]) -> None:
