@@ -89,6 +89,13 @@ CARRIERS = {
 }  # fmt: skip
 
 
+def in_bytes(compression):
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", compression) as archive:
+        archive.writestr("имя", "text" * 100)
+    return memory.getvalue()
+
+
 def document(markdown, title="Набор"):
     texts = {"markdown": markdown, "title": title, "author": "", "language": "ru", "footer": ""}
     return pdf_bytes(Document(**texts, page=lambda number, pages: f"{number}/{pages}"))
@@ -118,6 +125,9 @@ def test_a_value_is_found_in_whatever_it_is_packed(carrier, tmp_path):
         lambda p: p.symlink_to("/etc/hostname"),
         lambda p: p.write_bytes(b"%PDF-1.4 /Encrypt"),
         lambda p: p.write_bytes(b"%PDF-1.4 nothing of a document"),
+        lambda p: p.write_bytes(b"\x1f\x8b"),
+        lambda p: p.write_bytes(in_bytes(zipfile.ZIP_LZMA).replace(b"\x5d\0\0\x80", b"\xff" * 4)),
+        lambda p: p.write_bytes(in_bytes(zipfile.ZIP_STORED).replace("имя".encode(), b"\xff" * 6)),
     ],
     ids=[
         "gzip time",
@@ -128,6 +138,9 @@ def test_a_value_is_found_in_whatever_it_is_packed(carrier, tmp_path):
         "link",
         "encrypted",
         "broken PDF",
+        "two bytes of gzip",
+        "broken LZMA",
+        "a member without a name",
     ],
 )
 def test_what_cannot_be_looked_into_is_not_proven(spoil, tmp_path):

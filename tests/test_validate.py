@@ -196,6 +196,10 @@ FAULTS = {
         set_cell("C", "/studies/CT-0/study_0009.nii.gz"),
         {"ROW_PATH", "FILE_MISSING", "FILE_UNLISTED"},
     ),
+    "a number of thousands of digits": (
+        set_cell("C", f"/studies/CT-0/study_{'9' * 5000}.nii.gz"),
+        {"ROW_PATH", "FILE_MISSING", "FILE_UNLISTED"},
+    ),
     "a path out of the folder": (set_cell("C", "/../x.nii.gz"), {"ROW_PATH", "FILE_UNLISTED"}),
     "a row less": (unlist_a_row, {"ROW_ORDER", "FILE_UNLISTED"}),
     "a file less": (lambda r: first_volume(r).unlink(), {"FILE_MISSING"}),

@@ -22,6 +22,7 @@ from pipelines.io.dicom import PREAMBLE_BYTES, has_magic
 from pipelines.io.embedded import JPEG_MAGIC, jpeg_segments, taken_apart
 from pipelines.io.parts import PART_LIMIT_BYTES, Part, UnreadableError, held
 from pipelines.io.pdf_parts import pdf_parts
+from pipelines.io.probe import ZIP_FAULTS
 
 GZIP_MAGIC, ZIP_MAGIC, PDF_MAGIC = b"\x1f\x8b", b"PK\x03\x04", b"%PDF-"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -64,10 +65,12 @@ def parts_of(path: Path, kind: str) -> Iterator[Part]:
     with path.open("rb") as stream:
         try:
             yield from _parts(kind, stream, NESTING_LIMIT)
-        except (zlib.error, EOFError, OSError, zipfile.BadZipFile, RuntimeError) as error:
-            raise UnreadableError("its packing is corrupt or encrypted") from error
+        except UnreadableError:
+            raise
         except (struct.error, NotImplementedError) as error:
             raise UnreadableError("it is not what its first bytes say") from error
+        except ZIP_FAULTS as error:
+            raise UnreadableError("its packing is corrupt or encrypted") from error
 
 
 def _parts(kind: str, stream: BinaryIO, nesting: int) -> Iterator[Part]:
@@ -137,6 +140,8 @@ def _character(digits: bytes) -> bytes:
 
 def _gzip_parts(kind: str, stream: BinaryIO) -> Iterator[Part]:
     head = stream.read(GZIP_HEAD_BYTES)
+    if len(head) < GZIP_HEAD_BYTES:
+        raise EOFError
     flags, mtime = head[3], head[4:8]
     if mtime != bytes(4) or flags & ~1:
         raise UnreadableError("its gzip header tells a name, a time or more")

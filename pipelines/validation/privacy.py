@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pipelines.core.checks import Finding
 from pipelines.core.leaks import has_foreign_uid, has_identity_column, leaks_in
+from pipelines.io.embedded import JPEG_MAGIC, jpeg_segments
 from pipelines.io.insides import kind_of, parts_of
-from pipelines.io.parts import UnreadableError
+from pipelines.io.parts import PART_LIMIT_BYTES, UnreadableError
 from pipelines.validation.studies import facts_of, header_leaks
 
 HIDDEN = "[…]"
@@ -18,9 +19,9 @@ PICTURE_CHUNKS = re.compile(r"chunk (?:tEXt|zTXt|iTXt|eXIf)")
 PROGRAM = re.compile(rb"Software\0[\x20-\x7e]{0,80}")
 """The one text of a PNG that says nothing of a person."""
 
-JPEG_MAGIC = b"\xff\xd8\xff"
-JPEG_TEXTS = {0xE1: "EXIF or XMP", 0xED: "IPTC", 0xFE: "comment"}
-SOS = 0xDA
+JPEG_TEXTS = {"segment E1": "EXIF or XMP", "segment ED": "IPTC", "segment FE": "comment"}
+"""The segments of a JPEG that hold text (ITU-T T.81 B.1.1)."""
+
 CHUNK_BYTES = 1 << 24
 
 
@@ -56,8 +57,8 @@ def _inside(path: Path) -> Iterator[tuple[str, str]]:
         return
     with path.open("rb") as file:
         head = file.read(1 << 16)
-    if head.startswith(JPEG_MAGIC):
-        yield from _jpeg_texts(path.read_bytes())
+        if head.startswith(JPEG_MAGIC):
+            yield from _jpeg_texts(head + file.read(PART_LIMIT_BYTES))
     if path.suffix.lower() in TABLES and has_identity_column(head.split(b"\n", 1)[0]):
         yield "IDENTITY_LABEL", "header of the table"
     for part in parts_of(path, kind_of(path)):
@@ -70,12 +71,5 @@ def _inside(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _jpeg_texts(content: bytes) -> Iterator[tuple[str, str]]:
-    """The segments of a JPEG that hold text (ITU-T T.81 B.1.1), up to its first scan."""
-    place = 2
-    while place + 4 <= len(content) and content[place] == 0xFF:
-        marker = content[place + 1]
-        if marker == SOS:
-            return
-        if marker in JPEG_TEXTS:
-            yield "PICTURE_TEXT", JPEG_TEXTS[marker]
-        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+    told = (JPEG_TEXTS.get(place) for place, _, _ in jpeg_segments(content))
+    yield from (("PICTURE_TEXT", text) for text in told if text)

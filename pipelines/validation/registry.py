@@ -15,8 +15,8 @@ from pipelines.io.tables import read_as_users_do
 from pipelines.validation.studies import StudyFiles
 
 DOCUMENTS = ("LICENSE", "README_EN.md", "README_RU.md")
-VOLUME = re.compile(r"studies/(?P<category>CT-[0-4])/study_(?P<number>\d{4,})\.nii(?:\.gz)?")
-MASK = re.compile(r"masks/study_(?P<number>\d{4,})_mask\.nii(?:\.gz)?")
+VOLUME = re.compile(r"studies/(?P<category>CT-[0-4])/study_(?P<number>[0-9]{4,18})\.nii(?:\.gz)?")
+MASK = re.compile(r"masks/study_(?P<number>[0-9]{4,18})_mask\.nii(?:\.gz)?")
 CATEGORIES = frozenset(str(category) for category in Category)
 
 

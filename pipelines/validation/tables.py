@@ -22,7 +22,7 @@ def read_sums(root: Path) -> tuple[dict[str, str], list[Finding]]:
     path = root / SUMS
     if not path.is_file():
         return {}, []
-    lines = path.read_bytes()[:TABLE_LIMIT_BYTES].decode("utf-8", "replace").splitlines()
+    lines = _content(path).decode("utf-8", "replace").splitlines()
     matches = [LINE.fullmatch(line) for line in lines]
     if not all(matches):
         return {}, [Finding(code="TABLE_UNREADABLE", file=SUMS, place="a line")]
@@ -44,6 +44,11 @@ def check_sums(
     for name in sums:
         if name not in there:
             yield Finding(code="FILE_MISSING", file=SUMS, place=_line_of(name))
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(TABLE_LIMIT_BYTES)
 
 
 def _line_of(name: str) -> str:
@@ -77,7 +82,7 @@ def check_table(root: Path, categories: Mapping[int, str]) -> Iterator[Finding]:
 
 def _rows(path: Path) -> list[dict[str, str]] | None:
     try:
-        text = path.read_bytes()[:TABLE_LIMIT_BYTES].decode("utf-8-sig")
+        text = _content(path).decode("utf-8-sig")
         return [
             {str(name): cell or "" for name, cell in row.items() if isinstance(cell, str | None)}
             for row in csv.DictReader(io.StringIO(text, newline=""))
