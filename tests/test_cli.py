@@ -207,6 +207,29 @@ def test_a_wrong_setting_ends_with_status_2_and_the_way_out(tmp_path, text, said
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("stage", ["anonymize", "convert", "thin"])
+def test_a_folder_that_cannot_be_listed_is_a_failure_and_not_passed_over(
+    tmp_path, monkeypatch, stage
+):
+    (tmp_path / "in" / "locked").mkdir(parents=True)
+    (tmp_path / "in" / "note.txt").touch()
+    scandir = os.scandir
+
+    def scan(place):
+        if str(place).endswith("locked"):
+            raise PermissionError(errno.EACCES, "Permission denied", place)
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    monkeypatch.chdir(tmp_path)
+
+    result = mosmed(stage, tmp_path / "in", tmp_path / "out", "-j", 1)
+
+    assert result.exit_code == 3, result.output
+    assert "1 failed" in result.output
+    assert re.search("folder.* cannot be (listed|read)", result.output)
+
+
 def test_settings_are_read_as_notepad_saves_them_or_refused(tmp_path):
     root = make_workspace(tmp_path / "w")
     text = "# Привет\n" + (root / "mosmed.toml").read_text()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from stat import S_ISLNK, S_ISREG
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from pipelines.core.dictionary import CT_IMAGE_STORAGE, ENHANCED_CT_IMAGE_STORAGE
 from pipelines.core.errors import DicomError
@@ -26,6 +26,7 @@ from pipelines.io.dicom import (
 from pipelines.io.headers import InstanceHeader, header_of
 from pipelines.io.quick_header import QuickHeader, read_quick_header
 from pipelines.io.quick_walk import OddHeaderError
+from pipelines.io.tree import walk_files
 
 OTHER_FILES = "other-files"
 UNREADABLE_FILES = "unreadable-files"
@@ -81,6 +82,8 @@ def glance(path: Path) -> Glance:
     """What a file is taken for; no file makes it fail."""
     try:
         mode = path.lstat().st_mode
+        if S_ISDIR(mode):
+            return Glance(path=path, kind=Kind.UNREADABLE, why="a folder that cannot be listed")
         if not S_ISREG(mode):
             why = "a symbolic link" if S_ISLNK(mode) else "no regular file"
             return Glance(path=path, kind=Kind.OTHER, why=why)
@@ -137,15 +140,6 @@ def find_series(in_folder: Path) -> tuple[FolderItem, ...]:
     for (folder, kind), paths in sorted(rest.items()):
         items.append(FolderItem(name=names.of(folder / kind), files=tuple(sorted(paths))))
     return tuple(items)
-
-
-def walk_files(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, in order of name; folders behind links are not entered."""
-    for parent, folders, files in os.walk(folder):
-        links = [name for name in folders if (Path(parent) / name).is_symlink()]
-        folders[:] = sorted(set(folders) - set(links))
-        for name in sorted([*files, *links]):
-            yield Path(parent) / name
 
 
 def tell(glances: Iterable[Glance]) -> str:

@@ -50,6 +50,23 @@ def tree_of(root: Path, *, besides: Path) -> Iterator[Found]:
                 yield _found(path, entry)
 
 
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Every file and link below a folder, in order of name, then each folder that cannot be listed.
+
+    Folders behind links are not entered. Raises OSError where `folder` itself cannot be listed.
+    """
+    refused: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=refused.append):
+        links = [name for name in folders if (Path(parent) / name).is_symlink()]
+        folders[:] = sorted(set(folders) - set(links))
+        for name in sorted([*files, *links]):
+            yield Path(parent) / name
+    for error in refused:
+        if Path(error.filename) == folder:
+            raise error
+        yield Path(error.filename)
+
+
 def _listed(top: bytes, folder: bytes) -> list["os.DirEntry[bytes]"]:
     with os.scandir(top + b"/" + folder if folder else top) as listing:
         return list(listing)

@@ -9,8 +9,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.core.errors import ItemError
 from pipelines.core.model import Excluded, FolderItem
-from pipelines.io.series_files import NAMED_AT_MOST, OTHER_FILES, UniqueNames, walk_files
+from pipelines.io.series_files import NAMED_AT_MOST, OTHER_FILES, UniqueNames
+from pipelines.io.tree import walk_files
 
 VOLUME_SUFFIXES = (".nii.gz", ".nii")
 MASK_ENDING = "_mask"
@@ -33,20 +35,20 @@ def find_volumes(in_folder: Path) -> tuple[FolderItem, ...]:
     """
     paths = list(walk_files(in_folder))
     there = {path for path in paths if path.is_file() and not path.is_symlink()}
-    used: set[Path] = set()
+    left = set(there)
     items = []
     names = UniqueNames(in_folder)
     # Of <name>.nii.gz and <name>.nii the first has the name, the sidecar and the mask
     for path in sorted(paths, key=lambda path: not path.name.endswith(VOLUME_SUFFIXES[0])):
         stem = _stem(path) if path in there else None
-        if stem is None or path in used or _is_mask(path, stem, there):
+        if stem is None or path not in left or _is_mask(path, stem, there):
             continue
-        beside = _beside(path, stem, there - used)
-        used.update((path, *beside))
+        beside = _beside(path, stem, left)
+        left.difference_update((path, *beside))
         items.append(FolderItem(name=names.of(path.with_name(stem)), files=(path, *beside)))
     rest: dict[Path, list[Path]] = defaultdict(list)
     for path in paths:
-        if path not in used:
+        if path in left or path not in there:
             rest[path.parent].append(path)
     for folder, others in sorted(rest.items()):
         items.append(FolderItem(name=names.of(folder / OTHER_FILES), files=tuple(others)))
@@ -54,7 +56,13 @@ def find_volumes(in_folder: Path) -> tuple[FolderItem, ...]:
 
 
 def files_of(item: FolderItem) -> VolumeFiles | Excluded:
-    """The files of an item by what they are; Excluded if it is one of other files."""
+    """The files of an item by what they are; Excluded if it is one of other files.
+
+    Raises ItemError DISK where a folder among them cannot be listed.
+    """
+    for path in item.files:
+        if path.is_dir() and not path.is_symlink():
+            raise ItemError("DISK", f"the folder {path.name} cannot be listed")
     volume = item.files[0]
     if _stem(volume) is None or item.name.rpartition("/")[2] == OTHER_FILES:
         named = ", ".join(path.name for path in item.files[:NAMED_AT_MOST])

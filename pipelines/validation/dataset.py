@@ -1,6 +1,5 @@
 """The whole of a published folder: what is checked, in which order, and what comes of it."""
 
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from pipelines.core.checks import CHECKS, Finding, Severity
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Failed
+from pipelines.io.tree import walk_files
 from pipelines.runner import Result, Task, Workers
 from pipelines.validation.privacy import check_privacy, shown_name
 from pipelines.validation.registry import Listing, check_registry
@@ -81,18 +81,13 @@ def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _files(root: Path) -> tuple[list[str], list[Finding]]:
     """Every file below a folder by its path, in order; links and the like are findings."""
     files, findings = [], []
-    for parent, folders, names in os.walk(root):
-        links = [name for name in folders if Path(parent, name).is_symlink()]
-        folders[:] = sorted(set(folders) - set(links))
-        for name in sorted([*names, *links]):
-            path = Path(parent, name)
-            relative = path.relative_to(root).as_posix()
-            if path.is_file() and not path.is_symlink():
-                files.append(relative)
-            else:
-                place = "a link" if path.is_symlink() else "no regular file"
-                file = shown_name(relative)
-                findings.append(Finding(code="FILE_LINK", file=file, place=place))
+    for path in walk_files(root):
+        relative = path.relative_to(root).as_posix()
+        if path.is_file() and not path.is_symlink():
+            files.append(relative)
+        else:
+            place = "a link" if path.is_symlink() else "no regular file"
+            findings.append(Finding(code="FILE_LINK", file=shown_name(relative), place=place))
     return sorted(files), findings
 
 
