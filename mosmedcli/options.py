@@ -89,7 +89,12 @@ class Session:
         workspace = self.workspace()
         settings = self.settings(workspace)
         _say_what_passes(settings, _settings(workspace, {}), self.flags)
-        with workspace.locked(), _logging_to(workspace.log), make_progress() as progress:
+        with (
+            ending_in_order(),
+            workspace.locked(),
+            _logging_to(workspace.log),
+            make_progress() as progress,
+        ):
             yield Run(workspace, settings, progress, jobs=self.jobs)
 
 
@@ -114,6 +119,25 @@ def _say_what_passes(settings: "Settings", lasting: "Settings", flags: Mapping[s
                 "to keep it, set it in mosmed.toml",
                 err=True,
             )
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, so that nothing half-made is left."""
+    import signal
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    deadly = (signal.SIGTERM, signal.SIGHUP)
+    mended = [one for one in deadly if signal.getsignal(one) is signal.SIG_DFL]  # nohup ignores one
+    for one in mended:
+        signal.signal(one, end)
+    try:
+        yield
+    finally:
+        for one in mended:
+            signal.signal(one, signal.SIG_DFL)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from mosmedcli.options import EXISTING_FOLDER, NEW_FOLDER, F, Session
+from mosmedcli.options import EXISTING_FOLDER, NEW_FOLDER, F, Session, ending_in_order
 from pipelines.core.errors import SettingsError
 
 
@@ -62,7 +62,7 @@ def run_either(
         show_folder.plan(session, stage, work.items_in(in_folder.absolute()))
         return
     settings: list[Any] = [session.table(kind) for kind in work.tables]
-    with make_progress() as progress:
+    with ending_in_order(), make_progress() as progress:
         report = run_folder(
             work,
             (in_folder, out_folder),

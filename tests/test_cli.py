@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -228,6 +229,20 @@ def test_a_folder_that_cannot_be_listed_is_a_failure_and_not_passed_over(
     assert result.exit_code == 3, result.output
     assert "1 failed" in result.output
     assert re.search("folder.* cannot be (listed|read)", result.output)
+
+
+def test_nothing_half_made_is_left_in_out_where_a_command_is_stopped(tmp_path, monkeypatch):
+    def stopped(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("pipelines.convert.work_plain", stopped)
+
+    result = mosmed("convert", SAMPLE / "pacs", tmp_path / "out", "-j", 1)
+
+    assert result.exit_code == 130
+    assert "run the same command again" in result.output
+    assert list((tmp_path / "out").iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_settings_are_read_as_notepad_saves_them_or_refused(tmp_path):

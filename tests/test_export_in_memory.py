@@ -79,6 +79,20 @@ def test_killed_at_any_moment_it_goes_on(root, on_disk):
     assert contents(root / "dataset") == on_disk
 
 
+def test_a_polite_end_leaves_nothing_in_memory(root):
+    memory = Workspace(root).in_memory
+    process = start_mosmed("export", "-w", root, "--anonymize", "-j", 1)
+    deadline = time.monotonic() + 60
+    while not (memory.is_dir() and list(memory.iterdir())) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    process.terminate()
+
+    assert process.wait(60) == 130
+    assert not memory.exists()
+    assert mosmed("export", "-w", root, "--anonymize", "-j", 1).exit_code == 3
+
+
 def test_an_anonymized_study_that_is_lost_is_fetched_again(root):
     mosmed("export", "-w", root, "--anonymize", "-j", 1)
     lost = next(path for path in (root / "work/anonymize").iterdir() if path.is_dir())

@@ -33,8 +33,10 @@ def scratch_in(out_folder: Path) -> Iterator[Path]:
             wait_for_workers(scratch)
             shutil.rmtree(scratch)
         scratch.mkdir()
-        yield scratch
-        shutil.rmtree(scratch)
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     finally:
         os.close(descriptor)
 
