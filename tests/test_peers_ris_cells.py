@@ -39,6 +39,7 @@ def test_a_day_is_the_same_day_in_every_spelling(day, hour):
         "0001-01-01",
         "1.2.3.2020",
         "2020-13-01",
+        "99999",
     ],
 )
 def test_a_day_that_is_not_sure_is_not_guessed(spelled):

@@ -18,7 +18,7 @@ from pipelines.core.identity import Pseudonyms, RisRow
 from pipelines.core.model import Category, Reading
 from pipelines.core.readings import final_category
 from pipelines.core.select_settings import SelectSettings
-from pipelines.peers.readings import open_readings, with_readings
+from pipelines.peers.readings import Readings, open_readings, with_readings
 from pipelines.select import draw
 from tests.workspaces import SAMPLE, mosmed, mosmed_json
 
@@ -175,6 +175,12 @@ def test_the_draw_goes_by_the_readers_and_by_the_ris_where_nobody_has_read(tmp_p
     [left_out] = drawn.excluded
     assert (left_out.accession_number, left_out.rule) == ("a-2", "category")
     assert left_out.value == "the readers differ, and no expert has decided"
+
+
+def test_without_readings_every_row_is_there_once():
+    rows = [row(1), row(2)]
+
+    assert list(with_readings(rows, Readings(), NAMES)) == rows
 
 
 def test_the_readers_stand_in_for_a_ris_without_a_column_of_categories(tmp_path):

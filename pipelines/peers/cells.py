@@ -89,7 +89,7 @@ def day(words: str) -> date | None:
     With the year last the day comes first, whatever the separator: 03/25/2020 is not read.
     """
     if serial := EXCEL_DAY.fullmatch(words):
-        return EXCEL_EPOCH + timedelta(days=int(serial[1]))
+        return _believed(EXCEL_EPOCH + timedelta(days=int(serial[1])))
     if found := YMD.fullmatch(words):
         parts = found[1], found[3], found[4]
     elif found := DMY.fullmatch(words):
@@ -97,10 +97,13 @@ def day(words: str) -> date | None:
     else:
         return None
     try:
-        result = date(*map(int, parts))
+        return _believed(date(*map(int, parts)))
     except ValueError:
         return None
-    return result if EARLIEST_YEAR <= result.year <= LATEST_YEAR else None
+
+
+def _believed(day: date) -> date | None:
+    return day if EARLIEST_YEAR <= day.year <= LATEST_YEAR else None
 
 
 def sex(words: str) -> Sex | None:

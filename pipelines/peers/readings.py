@@ -93,6 +93,7 @@ def with_readings(
     """
     if not readings.by_study:
         yield from rows
+        return
     for row in rows:
         read = readings.pseudonymous(row.accession_number, names)
         yield replace(row, readings=read, category=final_category(read)[0]) if read else row
