@@ -43,6 +43,8 @@ def anonymize(
       mosmed anonymize -w lungs
       mosmed anonymize /data/dicom /data/anonymous --key ~/mosmed.key
     """
+    if in_folder is None:
+        _refuse_plain_flags(session)
     if canaries is not None:
         from mosmedcli.privacy import release_canaries
 
@@ -52,10 +54,8 @@ def anonymize(
                 hint="Leave out IN and OUT, and name the workspace with -w.",
             )
         release_canaries(session, canaries)
-    if in_folder is not None:
-        session = _with_key(session) if out_folder is not None else session
-    else:
-        _refuse_plain_flags(session)
+    if in_folder is not None and out_folder is not None:
+        session = _with_key(session)
     run_either(session, "anonymize", (in_folder, out_folder), overwrite=overwrite)
 
 

@@ -273,6 +273,19 @@ def test_a_note_that_is_cut_is_told_to_be_unread(study, tmp_path, share):
     ]
 
 
+def test_a_note_larger_than_any_is_told_to_be_unread_and_not_brought_into_memory(
+    study, tmp_path, monkeypatch
+):
+    reject(study, "body")
+    monkeypatch.setattr("pipelines.peers.retired.NOTE_LIMIT_BYTES", 100)
+    monkeypatch.setattr("pipelines.peers.archives.FolderArchive.content", None)
+
+    result = by_folder(study, tmp_path)
+
+    assert isinstance(result, Exported)
+    assert "cannot be read" in told(result, "rejected")[0]
+
+
 def test_a_real_archive_sends_what_is_left_by_dicomweb(study, tmp_path):
     reject(study, "body")
 

@@ -98,10 +98,12 @@ def test_a_patient_of_two_numbers_has_one_pseudonym_and_a_namesake_another(tmp_p
 def test_in_a_workspace_the_list_is_not_for_one_command(tmp_path):
     root = make_workspace(tmp_path / "w")
 
-    refused = mosmed("anonymize", "-w", root, "--same-patients", listed(tmp_path, HEAD))
+    for more in ((), ("--canary", 1)):
+        asked = ("--same-patients", listed(tmp_path, HEAD), *more)
+        refused = mosmed("anonymize", "-w", root, *asked)
 
-    assert refused.exit_code == 2
-    assert "under [select]" in refused.output
+        assert refused.exit_code == 2
+        assert "under [select]" in refused.output
 
 
 def test_the_place_where_the_list_once_stood_is_named(tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from io import BytesIO
 
-from pipelines.core.errors import DicomError
 from pipelines.io.content_items import concept_of, items_of
 from pipelines.io.dicom import faults_of, read_dataset
 
@@ -16,6 +15,8 @@ REASONS = {
 """Titles of rejection notes, by their codes of the scheme DCM (PS3.16 CID 7011)."""
 
 NOTE_LIMIT_BYTES = 1 << 24
+"""No such document is larger: one that is needs not be brought into memory."""
+
 NAME = "a key object document"
 
 
@@ -31,10 +32,8 @@ def read_rejection(content: bytes, study_instance_uid: str) -> Rejection | None:
     """What a key object document retires of this study; None where it is no rejection note.
 
     It names its objects as current requested procedure evidence (PS3.3 C.17.6.2.1). Raises
-    DicomError UNREADABLE_DICOM for what is not whole, or larger than any such document.
+    DicomError UNREADABLE_DICOM for what is not whole.
     """
-    if len(content) > NOTE_LIMIT_BYTES:
-        raise DicomError("UNREADABLE_DICOM", f"{NAME} is larger than any")
     document = read_dataset(BytesIO(content), pixels=False, name=NAME)
     with faults_of(NAME):
         reason = REASONS.get(concept_of(document))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipelines.core.errors import DicomError
 from pipelines.core.model import Decision
 from pipelines.core.series import KEY_OBJECTS, ObjectHeader, flaw_of, summarize
-from pipelines.io.rejection import read_rejection
+from pipelines.io.rejection import NOTE_LIMIT_BYTES, read_rejection
 from pipelines.peers.archives import Archive
 from pipelines.peers.studies import Decisions, Study
 
@@ -27,7 +27,7 @@ def retired_in(study: Study, archive: Archive) -> Retired:
     for one in archive.receive([one for one in study if may_be_note(one.header)]):
         if one.header.sop_class_uid != KEY_OBJECTS:
             continue
-        if one.header.truncated:
+        if one.header.truncated or one.size_bytes > NOTE_LIMIT_BYTES:
             unread += 1
             continue
         try:
