@@ -77,8 +77,6 @@ class Boundary(click.Group):
         except (click.Abort, KeyboardInterrupt):
             _say("stopped", "nothing is lost; run the same command again to go on")
             sys.exit(EXIT_INTERRUPTED)
-        except BrokenPipeError:
-            sys.exit(1)
         except Exception as error:  # noqa: BLE001  the last resort of the whole program
             _say_what_disk_refuses(error, kwargs.get("args") or sys.argv[1:])
             _give_up(error)

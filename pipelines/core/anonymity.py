@@ -68,11 +68,6 @@ def hide_small_cells(rows: Sequence[tuple[str, Quasi]], k: int) -> tuple[Quasi, 
     return _shown_again([quasi for _, quasi in rows], told)
 
 
-def smallest_cell(rows: Sequence[tuple[str, Quasi]]) -> int:
-    """How many patients share the rarest combination; 0 without rows."""
-    return min(_sizes([p for p, _ in rows], [q for _, q in rows]).values(), default=0)
-
-
 def _sizes(patients: Sequence[str], told: Sequence[Quasi]) -> Mapping[Quasi, int]:
     cells: dict[Quasi, set[str]] = {}
     for patient, quasi in zip(patients, told, strict=True):

@@ -34,7 +34,6 @@ PAUSE_SECONDS = 0.0005
 REACTOR_PAUSE_SECONDS = 0.0003
 """pynetdicom's reactor looks for bytes and answers so often; at its own 1 ms a C-GET waits for it
 a sixth of the time. While the PACS is silent it takes a tenth of a core instead of a sixteenth."""
-Handlers = list[tuple[Any, ...]]
 
 _config.LOG_RESPONSE_IDENTIFIERS = False
 _config.LOG_REQUEST_IDENTIFIERS = False

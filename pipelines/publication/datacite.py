@@ -13,7 +13,7 @@ from pipelines.publication.licences import Licence
 DATACITE_NAME = "datacite.json"
 SCHEMA = "http://datacite.org/schema/kernel-4"
 UNKNOWN = ":unkn"
-PAPER_DOI, PREPRINT = "10.17816/DD46826", "2005.06465"
+PAPER_DOI = "10.17816/DD46826"
 SUBJECTS = ("computed tomography", "chest", "lung", "COVID-19", "pneumonia", "severity")
 
 

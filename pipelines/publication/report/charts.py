@@ -12,7 +12,7 @@ from markupsafe import Markup
 from pipelines.publication.report.svg import CHARACTER, element, figure, joined, lines_of, text
 
 WIDTH = 360.0
-ROW, BAR, LINE = 34.0, 9.0, 17.0
+BAR, LINE = 9.0, 17.0
 PLOT_TOP, PLOT_HEIGHT, AXIS = 26.0, 150.0, 34.0
 MOST_LABELS = 9
 MOST_BINS = 12
