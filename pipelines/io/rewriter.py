@@ -7,7 +7,6 @@ every file that is not understood with certainty, and has the last word where a 
 """
 
 import os
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.core.deid import Action
 from pipelines.core.errors import DicomError
 from pipelines.core.values import PATIENT_SEX, SPECIFIC_CHARACTER_SET, structural
 from pipelines.io.claims import claimed_elements
@@ -27,6 +25,7 @@ from pipelines.io.facts import TYPES_LOOKED_AT, plain_facts
 from pipelines.io.new_file import SEQUENCE_END_BYTES, FileRange, encode_start, pixel_header
 from pipelines.io.piece import Piece
 from pipelines.io.pieces import Maker, Proof
+from pipelines.io.quick_pixels import refuse_other_pixels, refuse_unknown_sign
 from pipelines.io.raw_elements import Uncertain, value_of
 from pipelines.io.raw_header import HeaderReader, RawHeader
 from pipelines.io.remarks import silenced
@@ -43,11 +42,8 @@ LONGEST_REMEMBERED_BYTES = 4096
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 PATIENT_AGE = 0x00101010
-SAMPLES, FRAMES, ROWS, COLUMNS, BITS = 0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280100
-PIXEL_REPRESENTATION = 0x00280103
 LINKS = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
 _IS_ASCII, _COUNTED = attrgetter("is_ascii"), attrgetter("counted")
-_INTEGER = re.compile(rb"[0-9]{1,9} ?")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -158,8 +154,8 @@ class Rewriter:
     # --- one file
 
     def _rewritten(self, opened: Opened, raw: RawHeader, engine: Engine) -> Rewritten:
-        _refuse_other_pixels(raw)
-        _refuse_unknown_sign(raw, engine)
+        refuse_other_pixels(raw)
+        refuse_unknown_sign(raw, engine)
         remarks = 0
         if raw.pixels is not None:
             silent, remarks = silenced(raw.pixels)
@@ -260,38 +256,6 @@ def _text(contents: dict[int, bytes], tag: int, raw: RawHeader) -> str:
     if b"\\" in value or not value.isascii():
         raise Uncertain
     return value.decode()
-
-
-def _refuse_other_pixels(raw: RawHeader) -> None:
-    """PS3.5 8.1.1: native pixels are as many as the header says, which has to be sure of it."""
-    if raw.pixels is not None:
-        return
-    rows, columns, bits = (_short(raw, tag) for tag in (ROWS, COLUMNS, BITS))
-    samples = _short(raw, SAMPLES) if SAMPLES in raw.elements else 1
-    frames = b"1"
-    if FRAMES in raw.elements:
-        frames = value_of(raw.elements[FRAMES], is_implicit=raw.is_implicit)
-    if not _INTEGER.fullmatch(frames):
-        raise Uncertain
-    expected = (rows * columns * (samples or 1) * (int(frames) or 1) * bits + 7) // 8
-    if raw.pixels_length != expected + expected % 2:
-        raise Uncertain
-
-
-def _refuse_unknown_sign(raw: RawHeader, engine: Engine) -> None:
-    """Elements that are `US or SS` in Implicit VR take their type from PixelRepresentation."""
-    if raw.is_implicit:
-        is_kept = engine.rules.of(PIXEL_REPRESENTATION, "US").action is Action.KEEP
-        if not is_kept or _short(raw, PIXEL_REPRESENTATION) > 1:
-            raise Uncertain
-
-
-def _short(raw: RawHeader, tag: int) -> int:
-    element = raw.elements.get(tag, b"")
-    is_short = raw.is_implicit or element[4:6] == b"US"
-    if len(element) != 10 or not is_short:
-        raise Uncertain
-    return int.from_bytes(element[8:], "little")
 
 
 def _head(contents: dict[int, bytes], raw: RawHeader, links: list[str]) -> bytes:
