@@ -20,6 +20,7 @@ from pipelines.core.registry_settings import RegistrySettings
 from pipelines.core.traces import traces_of
 from pipelines.io.insides import kind_of, parts_of
 from pipelines.io.parts import UnreadableError
+from pipelines.io.tree import folders_below
 from pipelines.standing import Standing
 
 FINDINGS_SHOWN = 5
@@ -165,12 +166,8 @@ def _shown(name: Path, needles: Needles) -> str:
 def _entries(folder: Path) -> Iterator[Path]:
     """Every file and link below a folder, and the folders that are empty or cannot be listed."""
     refused: list[Path] = []
-    for place, folders, files in os.walk(
-        folder, onerror=lambda e: refused.append(Path(e.filename))
-    ):
-        folders.sort()
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        yield from (Path(place, name) for name in sorted((*files, *links)))
-        if not folders and not files and Path(place) != folder:
-            yield Path(place)
+    for place, folders, names in folders_below(folder, lambda e: refused.append(Path(e.filename))):
+        yield from (place / name for name in names)
+        if not folders and not names and place != folder:
+            yield place
     yield from refused

@@ -22,11 +22,16 @@ CANNOT_BE_SYNCED = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
 def scratch_in(out_folder: Path) -> Iterator[Path]:
     """A folder in OUT, for this process alone, in which results are made; gone at the end.
 
-    Raises WorkspaceError while another process writes to OUT.
+    Raises WorkspaceError while another process writes to OUT, or where there can be no such folder.
     """
-    out_folder.mkdir(parents=True, exist_ok=True)
     scratch = out_folder / f"{TEMPORARY_PREFIX}mosmed"
-    descriptor = os.open(out_folder, os.O_RDONLY)
+    try:
+        out_folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(out_folder, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:
+        raise WorkspaceError(
+            f"{out_folder} cannot be made", hint="Name another folder as OUT."
+        ) from error
     try:
         lock_or_refuse(descriptor, out_folder)
         if scratch.exists():

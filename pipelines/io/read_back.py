@@ -1,6 +1,9 @@
 """What the two libraries that most people read NIfTI with make of a file that was written."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -31,6 +34,20 @@ def refuse_other_place(name: str, affine_ras: Affine, volume: Volume) -> None:
         raise ItemError("READERS_DISAGREE", f"{name} places the volume elsewhere")
 
 
+@contextmanager
+def _named_in_utf8(path: Path) -> Iterator[Path]:
+    """The file under a name that ITK can be told: any other makes it end the whole process."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with TemporaryDirectory(prefix="mosmed-") as folder:
+            link = Path(folder) / f"volume{'.nii.gz' if path.suffix == '.gz' else path.suffix}"
+            link.symlink_to(path.absolute())
+            yield link
+    else:
+        yield path
+
+
 def _by_nibabel(path: Path, volume: Volume) -> tuple[Affine, bool]:
     import nibabel as untyped
 
@@ -49,11 +66,12 @@ def _by_simpleitk(path: Path, volume: Volume) -> tuple[Affine, bool]:
 
     sitk: Any = SimpleITK
     reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise ItemError("READERS_DISAGREE", "SimpleITK cannot read the volume") from error
+    with _named_in_utf8(path) as place:
+        reader.SetFileName(str(place))
+        try:
+            image = reader.Execute()
+        except RuntimeError as error:
+            raise ItemError("READERS_DISAGREE", "SimpleITK cannot read the volume") from error
     affine_lps = np.eye(4)
     affine_lps[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
     affine_lps[:3, 3] = image.GetOrigin()

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,32 @@ class Found:
     mtime_ns: int
     oddity: str = ""
     is_refused: bool = False
+
+
+def folders_below(
+    top: Path, refused: Callable[[OSError], None]
+) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Each folder from `top` on, the names of the folders in it, and those of everything else.
+
+    As os.walk, which before Python 3.12 calls itself for each level: a deep tree ends it. Links are
+    no folders; the order is that of names.
+    """
+    pending = [top]
+    while pending:
+        place = pending.pop()
+        folders: list[str] = []
+        others: list[str] = []
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    is_folder = entry.is_dir(follow_symlinks=False)
+                    (folders if is_folder else others).append(entry.name)
+        except OSError as error:
+            refused(error)
+            continue
+        folders.sort()
+        yield place, folders, sorted(others)
+        pending += [place / name for name in reversed(folders)]
 
 
 def tree_of(root: Path, *, besides: Path) -> Iterator[Found]:
@@ -56,11 +82,8 @@ def walk_files(folder: Path) -> Iterator[Path]:
     Folders behind links are not entered. Raises OSError where `folder` itself cannot be listed.
     """
     refused: list[OSError] = []
-    for parent, folders, files in os.walk(folder, onerror=refused.append):
-        links = [name for name in folders if (Path(parent) / name).is_symlink()]
-        folders[:] = sorted(set(folders) - set(links))
-        for name in sorted([*files, *links]):
-            yield Path(parent) / name
+    for parent, _, names in folders_below(folder, refused.append):
+        yield from (parent / name for name in names)
     for error in refused:
         if Path(error.filename) == folder:
             raise error
