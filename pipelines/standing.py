@@ -20,7 +20,7 @@ from pipelines.core.model import Excluded, Failed
 from pipelines.core.places import admitted
 from pipelines.core.settings import Settings
 from pipelines.forgetting import entry_of, forgotten
-from pipelines.io.disk import sha256_of, swap_in
+from pipelines.io.disk import sha256_of, swap_in, sync_folder
 from pipelines.io.ledger import Entry, Ledger, Outcome, Outputs
 from pipelines.io.sealing import is_whole
 from pipelines.io.workspace import Workspace
@@ -178,8 +178,12 @@ class Standings:
         )
 
     def settle(self, standing: Standing, result: Result, task: Task) -> Outcome:
-        """Put a result in its place, or a failure into quarantine, and then record it."""
+        """Record a result and put it in its place, or first a failure into quarantine.
+
+        Its place is empty meanwhile: an older line of the ledger could take the new for its own.
+        """
         stage, public_id = standing.stage, result.public_id
+        place = self.folder(stage) / public_id
         quarantine = self._workspace.quarantine(stage.name, public_id)
         if isinstance(result.value, Failed):
             outcome = Outcome.FAILED
@@ -192,7 +196,7 @@ class Standings:
                 self._workspace.discard(task.folder)
             else:
                 outcome = Outcome.DONE
-                swap_in(task.folder, self.folder(stage) / public_id)
+                self._empty(place)
         self._ledgers[stage.name].append(
             Entry(
                 public_id=public_id,
@@ -204,6 +208,8 @@ class Standings:
                 versions=library_versions(),
             )
         )
+        if outcome is Outcome.DONE:
+            swap_in(task.folder, place)
         self._tried.add((stage.name, public_id))
         self._whole[stage.name, public_id] = outcome is Outcome.DONE
         if stage is ANONYMIZE and self._settings.export.in_memory:
@@ -211,6 +217,11 @@ class Standings:
             self._whole[EXPORT.name, public_id] = False
         self._trails.pop(public_id, None)
         return outcome
+
+    def _empty(self, place: Path) -> None:
+        if place.exists():
+            self._workspace.discard(place)
+            sync_folder(place.parent)
 
     def _remains(self, stage: Stage, task: Task) -> Path:
         """What a failed study left; nothing of it may come from memory to the disk."""

@@ -5,9 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
+from pipelines import convert
+from pipelines.io.ledger import Ledger
 from tests.workspaces import contents, make_workspace, mosmed, mosmed_json, start_mosmed
 
 PATIENCE_SECONDS = 60
@@ -100,3 +103,27 @@ def test_ctrl_c_stops_cleanly_and_says_that_nothing_is_lost(tmp_path):
     assert process.returncode == 130, said
     assert "nothing is lost" in said
     assert "Traceback" not in said
+
+
+def test_what_other_settings_made_is_never_taken_for_what_the_ledger_knows(tmp_path, monkeypatch):
+    root = make_workspace(tmp_path / "w", studies=1)
+    mosmed("run", "-w", root, "--jobs", 1)
+    read_slices, append = convert.read_slices, Ledger.append
+
+    def read_otherwise(*args):
+        volume, decisions = read_slices(*args)
+        return replace(volume, voxels_hu=volume.voxels_hu + 1), decisions
+
+    def killed_at_convert(ledger, entry):
+        if ledger.path.parent.name == "convert":
+            raise KeyboardInterrupt
+        append(ledger, entry)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(convert, "read_slices", read_otherwise)
+        patched.setattr(Ledger, "append", killed_at_convert)
+        patched.setenv("MOSMED_CONVERT_MINIMUM_SLICES", "3")
+        assert mosmed("convert", "-w", root, "--jobs", 1).exit_code == 130
+
+    again = mosmed_json("run", "-w", root, "--jobs", 1)
+    assert [stage["done"] for stage in again["stages"] if stage["stage"] == "convert"] == [1]

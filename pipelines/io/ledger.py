@@ -1,6 +1,7 @@
 """What is known of each study at one stage: append-only lines of JSON, each synced to the disk.
 
-The ledger, not the folder, says what exists: killed at any instant, it names only whole results.
+The ledger, not the folder, says what was made: killed at any instant, what it names is whole, or is
+not there and is made again.
 Only the parent process writes it.
 """
 
