@@ -43,7 +43,7 @@ from pipelines.io.series_files import Kind, SeriesItem, find_series, glance, tel
 from pipelines.io.sidecar import Sidecar, kernel_name, sidecar_content, write_sidecar
 from pipelines.io.slice_table import TABLE_NAME, SliceRow, read_table
 
-VERSION: int = 4
+VERSION: int = 5
 
 TABLES = (ConvertSettings,)
 """The settings it is told on plain folders."""

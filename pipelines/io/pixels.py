@@ -264,7 +264,10 @@ def _raw_words(decoded: Any, header: InstanceHeader) -> NDArray[Any]:
     if decoded.shape != shape or decoded.dtype.kind not in "iu":
         raise bad_pixels(header, "the frame decodes to another shape than the header says")
     low, high = int(decoded.min()), int(decoded.max())
-    # A negative value where the header says unsigned could be two different things
-    if high >= 1 << pixels.bits_allocated or low < (-(1 << 15) if pixels.is_signed else 0):
+    least, most = (-(1 << pixels.high_bit) if pixels.is_signed else 0), 2 << pixels.high_bit
+    if pixels.is_signed and decoded.dtype.kind == "u":
+        most = 1 << pixels.bits_allocated  # a negative value has its sign in all bits of the word
+    # A value that the stored bits cannot hold could be two different things
+    if high >= most or low < least:
         raise bad_pixels(header, "the frame decodes to values that the header rules out")
     return np.asarray(decoded).astype(np.uint8 if pixels.bits_allocated == 8 else np.uint16)

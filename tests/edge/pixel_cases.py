@@ -170,6 +170,19 @@ def lossy_syntax(base):
     return made([], slices, **others)
 
 
+@case("BAD_PIXELS", in_league=False)
+def frame_beyond_bits_stored(base):
+    others = {}
+    for k, one in enumerate(base.slices(syntax=Syntax.JPEG_2000)):
+        one.hu = one.hu.copy()
+        one.hu[20:30, 20:30] = 6000
+        one.bits = 16
+        dataset = one.dataset("frame_beyond_bits_stored", base.template)
+        dataset.BitsStored, dataset.HighBit = 12, 11
+        others[NAME.format(k)] = to_bytes(dataset)
+    return made([], **others)
+
+
 @case("LOSSY_PIXELS", in_league=False)
 def lossless_now_but_lossy_before(base):
     slices = base.slices()
