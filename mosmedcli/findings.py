@@ -7,6 +7,7 @@ from rich.text import Text
 
 from mosmedcli.options import Session
 from mosmedcli.show import console, print_json
+from mosmedcli.terminal import printable
 from pipelines.core.checks import CHECKS, Finding, Severity
 from pipelines.core.codec import to_jsonable
 from pipelines.validation.dataset import Validation
@@ -39,7 +40,7 @@ def _group(code: str, findings: list[Finding]) -> None:
     head = (f"{check.severity} {code}", STYLES[check.severity])
     out.print(Text.assemble(head, f"  {check.meaning}"))
     for one in findings[:SHOWN]:
-        out.print(f"    {one.file}: {one.place}", markup=False)
+        out.print(printable(f"    {one.file}: {one.place}"), markup=False)
     if len(findings) > SHOWN:
         out.print(f"    and {len(findings) - SHOWN} more")
     out.print(Text(f"    {check.hint}", "dim"))

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from mosmedcli.terminal import printable
 from pipelines.core.errors import DISK_FULL, DISK_REFUSES, MosmedError
 
 EXIT_INTERRUPTED = 130
@@ -101,7 +102,8 @@ class Boundary(click.Group):
 
 
 def _say(word: str, text: str) -> None:
-    click.echo(f"{click.style(word, bold=True)}: {text}", err=True)
+    lines = "\n".join(map(printable, text.split("\n")))
+    click.echo(f"{click.style(word, bold=True)}: {lines}", err=True)
 
 
 def _say_what_disk_refuses(error: Exception, named: Sequence[str]) -> None:

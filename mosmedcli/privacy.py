@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from mosmedcli.options import EXISTING_FOLDER, Session, session_options
+from mosmedcli.terminal import printable
 from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.errors import WorkspaceError
 
@@ -64,7 +65,7 @@ def prove(session: Session, tree: Path | None) -> None:
         _json({**to_jsonable(proof), "exit_status": proof.exit_status})
         sys.exit(proof.exit_status)
     for finding in proof.findings:
-        click.echo(f"{finding.code}  {finding.file}: {finding.place}")
+        click.echo(printable(f"{finding.code}  {finding.file}: {finding.place}"))
     kinds = ", ".join(f"{count} {kind}" for kind, count in proof.files.items()) or "none"
     click.echo(f"files looked into: {kinds}")
     click.echo(f"{proof.values} values looked for, {len(proof.findings)} findings")

@@ -6,6 +6,7 @@ from types import TracebackType
 
 import click
 
+from mosmedcli.terminal import printable
 from pipelines.core.model import Excluded, Failed
 from pipelines.runner import Result
 
@@ -45,7 +46,7 @@ class Progress:
         """One study has come to the end of a stage."""
         if isinstance(result.value, Excluded | Failed):
             code = result.value.code if isinstance(result.value, Failed) else result.value.rule
-            click.echo(f"  {stage}: {result.public_id} fell out: {code}", err=True)
+            click.echo(printable(f"  {stage}: {result.public_id} fell out: {code}"), err=True)
 
     def of_folder(self, stage: str) -> Callable[[int, Result], None]:
         """What a run over a plain folder tells: the total, and each result."""

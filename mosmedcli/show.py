@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mosmedcli.options import Session
+from mosmedcli.terminal import printable
 from pipelines.core.codec import to_jsonable
 from pipelines.core.model import STAGE_NAMES
 from pipelines.core.select_settings import SelectSettings
@@ -179,7 +180,7 @@ def _reasons(out: Console, reasons: Sequence[tuple[str, Reason]]) -> None:
         more = len(reason.studies) - STUDIES_SHOWN
         names = f"{shown} and {more} more" if more > 0 else shown
         out.print(Text.assemble((f"{stage} {reason.state}: {reason.code}", style), f"  {names}"))
-        out.print(Padding(Text(reason.example), INDENT, expand=False))
+        out.print(Padding(Text(printable(reason.example)), INDENT, expand=False))
         if reason.hint:
             out.print(Padding(Text(reason.hint, "dim"), INDENT, expand=False))
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mosmedcli.options import Session
+from mosmedcli.terminal import printable
 from pipelines.core.model import FolderItem
 from pipelines.plain import FolderReport
 
@@ -17,7 +18,7 @@ def plan(session: Session, stage: str, items: Sequence[FolderItem]) -> None:
         _json({"stage": stage, "items": {item.name: len(item.files) for item in items}})
         return
     for item in items:
-        click.echo(f"{stage}: {item.name} ({len(item.files)} files)")
+        click.echo(printable(f"{stage}: {item.name} ({len(item.files)} files)"))
 
 
 def report(session: Session, report: FolderReport) -> None:
@@ -26,10 +27,12 @@ def report(session: Session, report: FolderReport) -> None:
         _json(report, exit_status=report.exit_status)
         sys.exit(report.exit_status)
     for excluded in report.excluded:
-        click.secho(f"excluded {excluded.public_id}: {excluded.reason}", fg="yellow")
+        said = f"excluded {excluded.public_id}: {excluded.reason}"
+        click.secho(printable(said), fg="yellow")
     for failed in report.failed:
-        click.secho(f"failed {failed.public_id}: {failed.code}: {failed.message}", fg="red")
-        click.secho(f"  {failed.hint}", dim=True)
+        said = f"failed {failed.public_id}: {failed.code}: {failed.message}"
+        click.secho(printable(said), fg="red")
+        click.secho(printable(f"  {failed.hint}"), dim=True)
     counts = (len(report.done), len(report.kept), len(report.excluded), len(report.failed))
     words = zip(("done", "kept", "excluded", "failed"), counts, strict=True)
     said = ", ".join(f"{count} {word}" for word, count in words)

@@ -465,3 +465,16 @@ def test_the_help_lists_every_command_once_and_whole_on_80_columns():
         assert lines[0].endswith("."), name
         assert not lines[0].endswith("..."), name
     assert max(map(len, help_text.splitlines())) <= 80
+
+
+def test_a_name_of_a_file_does_not_drive_the_terminal(tmp_path):
+    hostile = tmp_path / "in" / "a\x1b[2J\nfailed b"
+    hostile.mkdir(parents=True)
+    (hostile / "slice.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 40)
+    (hostile / "заметки.txt").write_text("none")
+
+    for stage in ("convert", "anonymize", "thin"):
+        result = mosmed(stage, tmp_path / "in", tmp_path / stage)
+        assert "\x1b[2J" not in result.output
+        assert not [line for line in result.output.splitlines() if line.startswith("failed b")]
+    assert "\\x1b[2J\\nfailed b" in mosmed("convert", tmp_path / "in", tmp_path / "out").output
