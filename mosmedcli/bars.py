@@ -13,7 +13,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from mosmedcli.progress import Progress
+from mosmedcli.progress import Progress, told_of_asking
 from pipelines.core.model import Excluded, Failed
 from pipelines.runner import Result
 
@@ -54,6 +54,10 @@ class Terminal(Progress):
     def waiting(self, then: str) -> None:
         """The PACS may not be asked before then."""
         self._console.print(f"export: the PACS may be asked again from {then} on; waiting")
+
+    def asking(self, place: str, patience_minutes: float) -> None:
+        """The PACS at an address is asked, and waited for so long where it does not answer."""
+        self._console.print(told_of_asking(place, patience_minutes), markup=False)
 
     def started(self, stage: str, total: int) -> None:
         """A stage begins with so many studies to do; a later round adds to its bar."""

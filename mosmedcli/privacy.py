@@ -57,6 +57,7 @@ def prove(session: Session, tree: Path | None) -> None:
       mosmed prove /media/handover -w lungs --json
     """
     from pipelines.core.codec import to_jsonable
+    from pipelines.core.faults import FAULTS
     from pipelines.proof import prove as proof_of
 
     run = session.look()
@@ -66,6 +67,9 @@ def prove(session: Session, tree: Path | None) -> None:
         sys.exit(proof.exit_status)
     for finding in proof.findings:
         click.echo(printable(f"{finding.code}  {finding.file}: {finding.place}"))
+    for code in sorted({finding.code for finding in proof.findings}):
+        click.secho(f"{code}: {FAULTS[code].meaning}", fg="red")
+        click.secho(f"  {FAULTS[code].hint}", dim=True)
     kinds = ", ".join(f"{count} {kind}" for kind, count in proof.files.items()) or "none"
     click.echo(f"files looked into: {kinds}")
     click.echo(f"{proof.values} values looked for, {len(proof.findings)} findings")
@@ -180,7 +184,9 @@ def _tell(gone: "Withdrawal", *, is_done: bool) -> None:
     if not is_done:
         click.echo(f"nothing was done to {gone.public_id}; add --yes to withdraw it for good")
         return
-    click.echo(f"{gone.public_id} is withdrawn; a reserve takes its place at the next: mosmed run")
+    click.echo(
+        f"{gone.public_id} is withdrawn; at the next run a reserve takes its place, if one is left"
+    )
     if gone.is_published:
         click.echo(
             "It is still in dataset/ until that run. Replace copies already given away by the new\n"

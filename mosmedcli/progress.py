@@ -20,6 +20,14 @@ def make_progress() -> "Progress":
     return Terminal()
 
 
+def told_of_asking(place: str, patience_minutes: float) -> str:
+    """How long may pass in silence, and what tells at once why."""
+    return (
+        f"export: asking {place}; if it does not answer, it is waited for up to "
+        f"{patience_minutes:g} minutes (mosmed export --check tells at once)"
+    )
+
+
 class Progress:
     """A line for each stage, and for each study that falls out."""
 
@@ -37,6 +45,10 @@ class Progress:
     def waiting(self, then: str) -> None:
         """The PACS may not be asked before then."""
         click.echo(f"export: the PACS may be asked again from {then} on; waiting", err=True)
+
+    def asking(self, place: str, patience_minutes: float) -> None:
+        """The PACS at an address is asked, and waited for so long where it does not answer."""
+        click.echo(told_of_asking(place, patience_minutes), err=True)
 
     def started(self, stage: str, total: int) -> None:
         """A stage begins with so many studies to do; a later round adds to them."""

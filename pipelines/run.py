@@ -12,6 +12,7 @@ from typing import Protocol
 from pipelines import build_registry, selection
 from pipelines.certificate import write_certificate
 from pipelines.chain import ANONYMIZE, EXPORT, STAGES, THIN
+from pipelines.core.addresses import shown
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.model import Ocr
@@ -45,6 +46,9 @@ class Listener(Protocol):
 
     def waiting(self, then: str) -> None:
         """The PACS may not be asked before then."""
+
+    def asking(self, place: str, patience_minutes: float) -> None:
+        """The PACS at an address is asked, and waited for so long where it does not answer."""
 
     def started(self, stage: str, total: int) -> None:
         """A stage begins with so many studies to do."""
@@ -256,7 +260,9 @@ class Run:
         folder = self.workspace.archive
         folder.mkdir(parents=True, exist_ok=True)
         pacs = opening.named_pacs(self.settings.export)
-        if isinstance(pacs, Path):
+        if isinstance(pacs, str):
+            self._listener.asking(shown(pacs), self.settings.export.patience_minutes)
+        else:
             refresh(pacs, folder / INDEX_NAME, jobs=self._jobs, progress=self._listener.indexed)
 
 

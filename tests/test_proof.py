@@ -247,6 +247,15 @@ def test_a_published_dataset_is_proven(root):
     assert len(original["findings"]) > 40
 
 
+def test_a_finding_is_explained_once_however_often_it_is_made(root):
+    result = mosmed("prove", root / "private" / "export", "-w", root)
+
+    assert result.exit_code == 4
+    assert result.output.count("IDENTITY_LEFT  ") > 40
+    assert result.output.count("a value of the patient is still in the output") == 1
+    assert result.output.count("Add a rule for the place that is named") == 1
+
+
 def test_an_empty_folder_proves_nothing(root, tmp_path):
     result = mosmed("prove", tmp_path, "-w", root)
 
