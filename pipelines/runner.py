@@ -144,7 +144,9 @@ class Workers:
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is KeyboardInterrupt and self._executor is not None:
+            _end_workers()
         self._stop()
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Result]:
@@ -234,6 +236,14 @@ class Workers:
         if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
+
+
+def _end_workers() -> None:
+    """Kill what runs: nobody would record it any more, and it may be waiting for a PACS for long."""
+    import multiprocessing
+
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 def start_processes(

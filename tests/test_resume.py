@@ -11,9 +11,11 @@ import pytest
 
 from pipelines import convert
 from pipelines.io.ledger import Ledger
+from tests.servers import free_port
 from tests.workspaces import contents, make_workspace, mosmed, mosmed_json, start_mosmed
 
 PATIENCE_SECONDS = 60
+WORKERS_BEGIN_SECONDS = 4
 ATTEMPTS = 4
 
 
@@ -103,6 +105,26 @@ def test_ctrl_c_stops_cleanly_and_says_that_nothing_is_lost(tmp_path):
     assert process.returncode == 130, said
     assert "nothing is lost" in said
     assert "Traceback" not in said
+
+
+def test_ctrl_c_ends_the_wait_for_a_pacs_that_is_down(tmp_path):
+    root = make_workspace(tmp_path / "w")
+    mosmed("select", "-w", root)
+    process = subprocess.Popen(
+        [*(sys.executable, "-m", "mosmedcli", "export", "-w", root, "--jobs", "2"),
+         *("--pacs", f"dicom://PACS@127.0.0.1:{free_port()}")],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    while "to do" not in process.stderr.readline():
+        assert process.poll() is None
+    time.sleep(WORKERS_BEGIN_SECONDS)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert process.returncode == 130, said
+    assert "nothing is lost" in said
 
 
 def test_what_other_settings_made_is_never_taken_for_what_the_ledger_knows(tmp_path, monkeypatch):
