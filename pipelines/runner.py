@@ -239,7 +239,7 @@ class Workers:
 
 
 def _end_workers() -> None:
-    """Kill what runs: nobody would record it any more, and it may be waiting for a PACS for long."""
+    """Kill what runs: nobody would record it any more, and it may wait for a PACS for long."""
     import multiprocessing
 
     for worker in multiprocessing.active_children():
