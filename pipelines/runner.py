@@ -35,8 +35,8 @@ if TYPE_CHECKING:  # loaded only by whoever has more than one thing to do
 IN_FLIGHT_PER_JOB = 2
 """Enough that no worker waits, few enough that a stop loses little."""
 
-FREED_ONCE_BYTES = (32 << 20) - (64 << 10)
-"""As large as a block may be that glibc learns from, by mallopt(3)."""
+FREED_ONCE_BYTES = 4 << 20
+"""More than a slice of 1024 x 1024 takes; volumes would leave gaps, and are given back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
