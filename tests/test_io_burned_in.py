@@ -266,10 +266,11 @@ def test_a_slice_of_one_bright_value_is_looked_at(value):
 @given(
     seed=st.integers(0, 2**32 - 1),
     share=st.floats(0.001, 0.3),
-    shape=st.tuples(st.integers(20, 90), st.integers(20, 90)),
+    shape=st.tuples(st.integers(2, 6), st.integers(20, 90)),
 )
 def test_a_slice_looks_the_same_however_it_is_turned(seed, share, shape):
-    spots = np.random.default_rng(seed).random(shape)
+    # Lines too long for strokes one way, and as thin as these the other
+    spots = np.random.default_rng(seed).random(shape).repeat(20, axis=0)
     slice_hu = np.where(spots < share, -1024, 40).astype(np.int16)
 
     assert {look(each) for each in (slice_hu.T, slice_hu[::-1], slice_hu[:, ::-1])} == {
