@@ -28,7 +28,7 @@ from pipelines.publication.report import render
 from pipelines.publication.report.contents import contents_of
 from pipelines.publication.study_table import columns_of, list_studies
 
-VERSION = 6
+VERSION = 7
 
 REGISTRY_NAME = "dataset_registry.xlsx"
 HEADER = ("study_id", "category", "study_file", "mask_file")
