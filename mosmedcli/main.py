@@ -77,6 +77,9 @@ class Boundary(click.Group):
             sys.exit(error.exit_status)
         except (click.Abort, KeyboardInterrupt):
             _say("stopped", "nothing is lost; run the same command again to go on")
+            # CPython ends `python -m` by SIGINT, whatever the status, if the last text that exec()
+            # ran was interrupted, and dataclasses are made so; one that ends well comes after it
+            exec("")  # noqa: S102
             sys.exit(EXIT_INTERRUPTED)
         except Exception as error:  # noqa: BLE001  the last resort of the whole program
             _say_what_disk_refuses(error, kwargs.get("args") or sys.argv[1:])

@@ -245,6 +245,26 @@ def test_nothing_half_made_is_left_in_out_where_a_command_is_stopped(tmp_path, m
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+def test_a_command_stopped_while_a_class_is_made_says_so_by_its_status(tmp_path):
+    """`python -m` would end by SIGINT where the interrupt fell into a text that exec() ran."""
+    (tmp_path / "stopped.py").write_text(
+        "import mosmedcli.dataset\n"
+        "def stopped(**_):\n"
+        "    exec('raise KeyboardInterrupt')\n"
+        "mosmedcli.dataset.status.callback = stopped\n"
+        "import mosmedcli.__main__\n"
+    )
+    command = [sys.executable, "-m", "stopped", "status"]
+    path = os.pathsep.join([str(tmp_path), str(SAMPLE.parent)])
+
+    result = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, check=False
+    )
+
+    assert result.returncode == 130
+    assert b"run the same command again" in result.stderr
+
+
 def test_settings_are_read_as_notepad_saves_them_or_refused(tmp_path):
     root = make_workspace(tmp_path / "w")
     text = "# Привет\n" + (root / "mosmed.toml").read_text()
