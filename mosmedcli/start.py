@@ -16,7 +16,8 @@ from pipelines.core.settings_file import render_settings
 from pipelines.io.disk import write_whole
 from pipelines.io.keys import make_key
 from pipelines.io.workspace import Workspace
-from pipelines.peers.ris import recognise, refuse_blind_rules
+from pipelines.peers.ris import recognise
+from pipelines.peers.ris_titles import refuse_blind_rules
 
 SELECT_FLAGS, EXPORT_FLAGS = ("ris", "sheet", "query", "studies", "seed"), ("pacs", "masks")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.core.errors import SettingsError
 from pipelines.core.model import Category, Sex
 from pipelines.core.select_settings import SelectSettings
-from pipelines.peers import ris
+from pipelines.peers import ris, ris_titles
 from tests.ris_files import ROW, TITLES, rows_of, write_csv, write_xlsx
 
 # --- one meaning, however it is written
@@ -102,22 +102,22 @@ def test_the_keywords_of_dicom_are_titles_too(tmp_path):
 def test_case_spaces_and_punctuation_of_a_title_do_not_matter(spelled):
     name, title = spelled
 
-    assert ris.FIELD_OF[ris.simplified(title)] == name
+    assert ris_titles.FIELD_OF[ris_titles.simplified(title)] == name
 
 
 def test_no_title_stands_for_two_fields():
     owners = {}
-    for name, line in ris.SYNONYMS.items():
+    for name, line in ris_titles.SYNONYMS.items():
         for title in line.split("|"):
-            owners.setdefault(ris.simplified(title), set()).add(name)
+            owners.setdefault(ris_titles.simplified(title), set()).add(name)
 
     assert {title: names for title, names in owners.items() if len(names) > 1} == {}
-    assert set(ris.SYNONYMS) == set(ris.FIELDS)
+    assert set(ris_titles.SYNONYMS) == set(ris_titles.FIELDS)
 
 
 def test_a_cyrillic_letter_in_a_latin_title_does_no_harm():
-    assert ris.FIELD_OF[ris.simplified("SpО2")] == "spo2_percent"
-    assert ris.FIELD_OF[ris.simplified("№ исследования")] == "accession_number"
+    assert ris_titles.FIELD_OF[ris_titles.simplified("SpО2")] == "spo2_percent"
+    assert ris_titles.FIELD_OF[ris_titles.simplified("№ исследования")] == "accession_number"
 
 
 # --- columns the user names

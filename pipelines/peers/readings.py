@@ -14,7 +14,7 @@ from pipelines.core.select_settings import SelectSettings
 from pipelines.core.spelling import fold
 from pipelines.io.tables import Cell, Row, Table, read_table
 from pipelines.peers import cells
-from pipelines.peers.ris import FIELD_OF, simplified
+from pipelines.peers.ris_titles import FIELD_OF, simplified
 
 READER_TITLES = frozenset(
     map(simplified, ("reader", "radiologist", "read by", "врач", "читатель", "рентгенолог"))

@@ -1,14 +1,12 @@
-"""The RIS as a source of rows: a table whose columns are recognised by their titles.
+"""The RIS as a source of rows: a table whose columns are known, read cell by cell.
 
 Whatever the source (`ris_sources`), it is a table; so the same rows are the same to the draw.
 """
 
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
-from difflib import SequenceMatcher, get_close_matches
 from itertools import islice, repeat
 from typing import Any
 
@@ -17,55 +15,10 @@ from pipelines.core.identity import RisRow
 from pipelines.core.model import Sex
 from pipelines.core.node_settings import NodeSettings
 from pipelines.core.select_settings import SelectSettings
-from pipelines.core.spelling import fold
 from pipelines.io.tables import Cell, Line
 from pipelines.peers import cells
 from pipelines.peers.ris_sources import Source, open_source
-
-SYNONYMS: dict[str, str] = {
-    "accession_number": "accession|accession no|accession №|acc no|acc number|номер исследования"
-    "|номер доступа|номер протокола исследования",
-    "study_instance_uid": "study uid|uid|uid исследования|уид исследования|study instance uid"
-    "|уникальный идентификатор исследования",
-    "issuer_of_patient_id": "issuer|patient id issuer|assigning authority|эмитент|эмитент id"
-    "|эмитент id пациента|эмитент идентификатора|источник id пациента",
-    "patient_id": "pid|mrn|medical record number|id пациента|идентификатор пациента|ид пациента"
-    "|номер пациента|код пациента|номер карты|номер медицинской карты|номер амбулаторной карты",
-    "patient_name": "patients name|name|full name|фио|фио пациента|пациент|имя пациента"
-    "|фамилия имя отчество|фамилия имя отчество пациента",
-    "patient_birth_date": "patients birth date|birth date|birthdate|birthday|date of birth|dob"
-    "|patient date of birth|дата рождения|дата рождения пациента|др",
-    "patient_sex": "patients sex|sex|gender|patient gender|пол|пол пациента",
-    "patient_age_years": "patients age|patient age|age|age years|возраст|возраст пациента"
-    "|возраст лет|возраст полных лет|полных лет",
-    "study_date": "exam date|examination date|date of study|study datetime|study date time"
-    "|дата исследования|дата и время исследования|дата время исследования|дата проведения"
-    "|дата проведения исследования|дата выполнения|дата выполнения исследования",
-    "modality": "study modality|modalities in study|модальность|модальность исследования",
-    "body_part": "body part examined|body region|anatomical region|область исследования"
-    "|область сканирования|исследуемая область|анатомическая область|зона исследования|часть тела",
-    "is_pregnant": "pregnancy|pregnant|pregnancy status|беременность|беременна"
-    "|наличие беременности|статус беременности",
-    "spo2_percent": "spo2|saturation|oxygen saturation|сатурация|сатурация кислорода"
-    "|сатурация spo2|spo2 до кт|сатурация до кт|насыщение кислородом|уровень сатурации",
-    "payer": "payment source|source of payment|insurance|insurance type|coverage|источник оплаты"
-    "|источник финансирования|вид оплаты|тип оплаты|вид финансирования|канал финансирования"
-    "|плательщик",
-    "referrer": "referring physician|referring physician name|referring physicians name"
-    "|referred by|requesting physician"
-    "|кем направлен|кем направлена|кто направил|направил|направивший врач|врач направивший"
-    "|специальность направившего врача|должность направившего врача",
-    "facility": "institution|institution name|hospital|clinic|medical organization|organization"
-    "|медицинская организация|мо|лпу|учреждение|медицинское учреждение|наименование мо"
-    "|организация|место проведения|мо проведения исследования",
-    "category": "ct category|final category|ct grade|ct severity|категория|категория кт"
-    "|категория кт итог|категория кт итоговая|кт категория|итоговая категория"
-    "|итоговая категория кт|степень кт|степень тяжести кт",
-    "expected_instances": "number of instances|number of images|images|image count|instances"
-    "|number of study related instances|количество изображений|число изображений"
-    "|кол во изображений|изображений|количество снимков|число снимков|кол во снимков",
-}
-"""Titles a column may bear, beside the name of the field itself; see `simplified`."""
+from pipelines.peers.ris_titles import Recognised, recognised_in, refuse_blind_rules
 
 READERS: dict[str, dict[str, Any]] = {
     "accession_number": {"reader": cells.text, "remembered": 0, "plain": cells.PLAIN_NUMBER},
@@ -82,32 +35,11 @@ READERS: dict[str, dict[str, Any]] = {
     "expected_instances": {"reader": cells.count},
 }
 """How the cells of a field are read, if not as text that repeats."""
-UNREADABLE_TITLES = "If the titles cannot be read, save the table as 'CSV UTF-8'. "
+UNKNOWN = {item.name: item.default for item in fields(RisRow) if item.name != "row"}
+"""What a row holds of a field that has no column, in the order of the fields."""
+
 WHOLE_ROW = "(the whole row)"
 ROWS_AT_ONCE = 1000
-
-NEEDS: dict[str, tuple[str, ...]] = {
-    "identified": ("accession_number", "study_instance_uid"),
-    "modality": ("modality",),
-    "body_part": ("body_part",),
-    "window": ("study_date",),
-    "facility": ("facility",),
-    "referrer": ("referrer",),
-    "payer": ("payer",),
-    "age": ("patient_age_years", "patient_birth_date"),
-    "pregnancy": ("is_pregnant",),
-    "spo2": ("spo2_percent",),
-    "category": ("category",),
-}
-"""Of which columns a rule needs at least one, or it would leave out every row."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recognised:
-    """Which column is which: `titles` by field of RisRow, and the titles that are nothing."""
-
-    titles: Mapping[str, str]
-    unrecognised: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +98,7 @@ def open_ris(settings: SelectSettings, node: NodeSettings | None = None) -> Ris:
     """
     source = open_source(settings, node)
     try:
-        recognised = _recognised(source, settings)
+        recognised = recognised_in(source, settings)
         refuse_blind_rules(settings, recognised)
     except SettingsError:
         source.table.close()
@@ -178,46 +110,7 @@ def recognise(settings: SelectSettings, node: NodeSettings | None = None) -> tup
     """The name of the RIS, and which of its columns is which field; raises as `open_ris` does."""
     source = open_source(settings, node)
     source.table.close()
-    return source.name, _recognised(source, settings)
-
-
-def _recognised(source: Source, settings: SelectSettings) -> Recognised:
-    columns = source.table.columns
-    chosen = {
-        _known_field(name): _known_title(source, name, title)
-        for name, title in settings.columns.items()
-    }
-    titles = dict(chosen)
-    for title in columns:
-        name = FIELD_OF.get(simplified(title))
-        if name is None or name in chosen or title in chosen.values():
-            continue
-        if name in titles:
-            raise _ambiguous(source, name, titles[name], title)
-        titles[name] = title
-    return Recognised(
-        titles={name: titles[name] for name in FIELDS if name in titles},
-        unrecognised=tuple(title for title in columns if title not in titles.values()),
-    )
-
-
-def simplified(title: str) -> str:
-    """A title without case, spaces, punctuation, ё and letters that only look like others."""
-    spelled = unicodedata.normalize("NFKC", title.replace("№", " номер "))
-    return "".join(filter(str.isalnum, fold(spelled)))
-
-
-NOT_READ = {"row", "readings", "same_as"}
-"""What a row gets from elsewhere: no column is taken for it."""
-
-FIELDS = tuple(item.name for item in fields(RisRow) if item.name not in NOT_READ)
-UNKNOWN = {item.name: item.default for item in fields(RisRow) if item.name != "row"}
-"""What a row holds of a field that has no column, in the order of the fields."""
-FIELD_OF = {
-    simplified(title): name
-    for name in FIELDS
-    for title in (name, *SYNONYMS.get(name, "").split("|"))
-}
+    return source.name, recognised_in(source, settings)
 
 
 def _ages(values: Mapping[str, Sequence[Any]], count: int) -> Sequence[int | None]:
@@ -237,65 +130,3 @@ def _years_between(birth: date, study: date) -> int | None:
     is_before_birthday = (study.month, study.day) < (birth.month, birth.day)
     years = study.year - birth.year - is_before_birthday
     return years if years <= cells.OLDEST_YEARS else None
-
-
-def _known_field(name: str) -> str:
-    if name not in FIELDS:
-        near = get_close_matches(name, FIELDS, n=1, cutoff=0.0)[0]
-        raise SettingsError(
-            f"[select] columns: there is no field '{name}'",
-            hint=f"Did you mean '{near}'? The fields are {', '.join(FIELDS)}.",
-        )
-    return name
-
-
-def _known_title(source: Source, name: str, title: str) -> str:
-    columns = source.table.columns
-    if title in columns:
-        return title
-    by_simple = {simplified(column): column for column in columns}
-    if simplified(title) in by_simple:
-        return by_simple[simplified(title)]
-    near = get_close_matches(simplified(title), by_simple, n=1, cutoff=0.0)[0]
-    raise SettingsError(
-        f"[select] columns: {name} = '{title}', but {source.name} has no such column",
-        hint=f"Did you mean '{by_simple[near]}'? The columns are {_listed(columns)}.",
-    )
-
-
-def _ambiguous(source: Source, name: str, *titles: str) -> SettingsError:
-    return SettingsError(
-        f"{source.name}: several columns may be {name}: {_listed(titles)}",
-        hint=f'Choose one under [select]: columns = {{ {name} = "{titles[-1]}" }}',
-    )
-
-
-def refuse_blind_rules(settings: SelectSettings, recognised: Recognised) -> None:
-    """Raise SettingsError where a rule has no column to go by, and would leave out every row."""
-    unknown = {"identified", "category", *settings.exclude_unknown}
-    if settings.readings:
-        unknown.discard("category")  # the readers' tables have it
-    for rule in settings.rules:
-        wanted = NEEDS.get(rule, ())
-        if rule in unknown and wanted and not any(name in recognised.titles for name in wanted):
-            near = _nearest(wanted[0], recognised.unrecognised)
-            raise SettingsError(
-                f"no column of the RIS is {' or '.join(wanted)}, which the rule '{rule}' needs",
-                hint=("" if recognised.titles else UNREADABLE_TITLES)
-                + f'Name it under [select] columns, e.g. {{ {wanted[0]} = "{near}" }}; '
-                f"or take the rule out. Not recognised: {_listed(recognised.unrecognised)}.",
-            )
-
-
-def _nearest(name: str, titles: Sequence[str]) -> str:
-    """The title that is most like one that is recognised as the field."""
-    known = [simplified(each) for each in (name, *SYNONYMS[name].split("|"))]
-
-    def likeness(title: str) -> float:
-        return max(SequenceMatcher(None, each, simplified(title)).ratio() for each in known)
-
-    return max(titles, key=likeness, default="...")
-
-
-def _listed(titles: Iterable[str]) -> str:
-    return ", ".join(f"'{title}'" for title in titles) or "none"
