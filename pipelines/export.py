@@ -9,7 +9,7 @@ from pipelines.core.choice import choose_series
 from pipelines.core.errors import DicomError, ItemError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate, Exported
-from pipelines.core.model import Decision, Excluded, ReaderMask, Sex
+from pipelines.core.model import OLDEST_AGE_YEARS, Decision, Excluded, ReaderMask, Sex
 from pipelines.core.traces import traces_of
 from pipelines.io.slice_table import TABLE_NAME, table_bytes
 from pipelines.peers.archives import Archive, ArchivedInstance
@@ -28,9 +28,6 @@ SCRATCH_FOLDER = "receiving"
 """Where an archive may keep what it has received; gone when the study is exported."""
 
 NAMES_THE_PATIENT = "not told: it would quote the patient's name or number"
-
-OLDEST_AGE_YEARS = 90
-"""Older patients are so few that the age would name them: 90 stands for 90 and older."""
 
 
 def work(

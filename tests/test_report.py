@@ -16,14 +16,13 @@ from pipelines.core.published import Deidentification, Flow, Loss, Provenance
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.core.volumes import Thinned
 from pipelines.publication.facts import facts_of
-from pipelines.publication.report import number_in, render
+from pipelines.publication.report import LANGUAGES, render
 from pipelines.publication.report.charts import Chart, bars, binned, columns, nice_top
 from pipelines.publication.report.contents import Contents, Study
 from pipelines.publication.report.faults_ru import FAULTS_RU
 from pipelines.publication.report.flow_figure import (
     PERSONAL_RULES,
     SELECT,
-    Labels,
     boxes_of,
     with_small_counts_joined,
 )
@@ -37,7 +36,8 @@ from pipelines.publication.report.paper import (
     rows_of,
 )
 from pipelines.publication.report.readers import agreement_of
-from pipelines.publication.report.wording import WORDS
+from pipelines.publication.report.words_en import ENGLISH
+from pipelines.publication.report.words_ru import RUSSIAN
 from tests.workspaces import make_workspace, mosmed, mosmed_json
 
 PICTURE = '<svg viewBox="0 0 9 9"><path class="mask" d="M1 1h2"/></svg>'
@@ -187,9 +187,9 @@ def test_the_same_contents_give_the_same_bytes():
     assert b"\r" not in render(contents())
 
 
-@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-def test_no_words_read_as_a_patient_s_number_however_large_the_counts(words):
-    for text in words.values():
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.code)
+def test_no_words_read_as_a_patient_s_number_however_large_the_counts(language):
+    for text in language.words.values():
         fields = {name: 8773 for _, name, _, _ in Formatter().parse(text) if name}
         assert list(leaks_in(text.format(**fields).encode())) == []
 
@@ -208,12 +208,12 @@ def test_every_table_has_heads_and_every_figure_a_name():
 
 
 def test_both_languages_say_the_same_in_the_same_places():
-    assert WORDS["en"].keys() == WORDS["ru"].keys()
-    for key, english in WORDS["en"].items():
+    assert ENGLISH.words.keys() == RUSSIAN.words.keys()
+    for key, english in ENGLISH.words.items():
         places = [[name for _, name, *_ in Formatter().parse(x) if name]
-                  for x in (english, WORDS["ru"][key])]  # fmt: skip
+                  for x in (english, RUSSIAN.words[key])]  # fmt: skip
         assert sorted(places[0]) == sorted(places[1]), key
-        assert WORDS["ru"][key] != english or english in {"MosMedData", "HU"}, key
+        assert RUSSIAN.words[key] != english or english in {"MosMedData", "HU"}, key
 
 
 def test_every_code_is_told_in_russian():
@@ -239,9 +239,9 @@ def test_each_study_has_its_picture_and_its_numbers():
 
 
 def test_numbers_are_written_as_the_language_writes_them():
-    assert number_in("en")(0.8) == "0.8"
-    assert number_in("ru")(0.8) == "0,8"
-    assert number_in("ru")(-820.0) == "−820"
+    assert ENGLISH.number(0.8) == "0.8"
+    assert RUSSIAN.number(0.8) == "0,8"
+    assert RUSSIAN.number(-820.0) == "−820"
 
 
 COLOURS = {
@@ -322,7 +322,7 @@ def test_what_enters_a_box_leaves_it_below_or_beside_it(flow, uncategorised):
     came = flow.came_through
     published = {"CT-0": came - min(uncategorised, came)}
 
-    boxes = boxes_of(flow, published, Labels(words=WORDS["en"]))
+    boxes = boxes_of(flow, published, ENGLISH.words)
 
     left = boxes[0].count
     for box in boxes[1:]:
@@ -371,7 +371,7 @@ def test_a_dataset_like_the_paper_s_is_told_to_be_the_same():
         scanners=("TOSHIBA Aquilion",),
     )  # fmt: skip
 
-    rows = rows_of(facts_of(the_paper()), acquired, WORDS["en"], number_in("en"))
+    rows = rows_of(facts_of(the_paper()), acquired, ENGLISH)
 
     assert [row.label for row in rows if not row.is_same] == []
     assert {row.label: row.here for row in rows}["CT-1"] == "684 · 61.6 %"
@@ -381,10 +381,7 @@ def test_a_dataset_like_the_paper_s_is_told_to_be_the_same():
 def test_a_dataset_unlike_the_paper_s_is_told_to_differ():
     acquired = Acquired(source_steps_mm=(0.8, 1.0), thicknesses_mm=(), kernels=(), scanners=("GE",))
 
-    rows = {
-        row.label: row.is_same
-        for row in rows_of(facts_of([record()]), acquired, WORDS["en"], number_in("en"))
-    }
+    rows = {row.label: row.is_same for row in rows_of(facts_of([record()]), acquired, ENGLISH)}
 
     assert rows["Studies"] is rows["Scanners"] is rows["CT-0"] is False
     assert rows["Slice step before thinning, mm"] is False
@@ -444,14 +441,14 @@ def test_the_readers_agreement_is_that_of_the_published_readings():
     masks = (MaskAgreement(first="R-1", second="R-2", dice=0.5),)
     zero = (reading("R-1", Category.CT_0), reading("R-2", Category.CT_0))
 
-    told = agreement_of([alike, alike, apart, zero, ()], [masks, ()], number_in("en"))
+    told = agreement_of([alike, alike, apart, zero, ()], [masks, ()], ENGLISH)
 
     (pair,) = told.pairs
     assert (pair.name, pair.studies, pair.same_percent) == ("R-1 × R-2", 4, "75")
     assert dict(pair.counts)[Category.CT_0] == (1, 0, 0, 0, 1)
     assert pair.linear.startswith("0.2 [")  # by hand: 0.75 observed, 0.6875 by chance
     assert (told.masks, told.dice) == (1, "0.5 / 0.5 / 0.5")
-    assert agreement_of([()], [()], number_in("en")) is None
+    assert agreement_of([()], [()], ENGLISH) is None
 
 
 def test_readers_stand_in_the_report_only_where_there_are_any():

@@ -126,6 +126,10 @@ class FolderItem:
     files: tuple[Path, ...]
 
 
+OLDEST_AGE_YEARS = 90
+"""Older patients are so few that the age would name them: 90 stands for 90 and older."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicStudy:
     """What is known of a study once its identity is gone: the base of the records below.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pipelines.core.deid import Rules
 from pipelines.core.errors import DicomError, PrivacyError
-from pipelines.core.model import Decision, Excluded, Sex
+from pipelines.core.model import OLDEST_AGE_YEARS, Decision, Excluded, Sex
 from pipelines.io.ct_objects import Facts, objection, reason_of
-from pipelines.io.engine import OLDEST_AGE_YEARS, Engine, Rewritten
+from pipelines.io.engine import Engine, Rewritten
 from pipelines.io.new_file import write_part10
 from pipelines.io.rewriter import Rewriter
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pipelines.core.deid import TEXT_VRS, Action, Rule, Rules
 from pipelines.core.dictionary import is_well_known
 from pipelines.core.identity import Pseudonyms
+from pipelines.core.model import OLDEST_AGE_YEARS
 from pipelines.core.retained import cleaned_text, shifted_date
 from pipelines.core.traces import Traces, traces_of, traces_of_names
 from pipelines.core.values import CODES, VALID
@@ -17,8 +18,6 @@ from pipelines.io.new_file import FileRange
 
 DEEPEST_NESTING = 32
 """Enhanced CT nests five deep; what nests deeper is a bomb."""
-
-OLDEST_AGE_YEARS = 90
 
 LONG_DESCRIPTOR = 16
 """Kernels and codes have at most 16 characters; a description may be "CHEST" or "B40f" by right."""

@@ -13,8 +13,9 @@ from pipelines.publication.datacite import DATACITE_NAME, datacite_bytes
 from pipelines.publication.datasheet import DATASHEET_NAME, datasheet_text
 from pipelines.publication.facts import facts_of
 from pipelines.publication.imprint import Imprint, imprint_of
+from pipelines.publication.language import Language
 from pipelines.publication.licences import licence_file, licence_of
-from pipelines.publication.readme import Described, render
+from pipelines.publication.readme import Described, name_of, render
 from pipelines.publication.study_table import (
     DICTIONARY_NAME,
     TABLE_NAME,
@@ -23,7 +24,7 @@ from pipelines.publication.study_table import (
     table_bytes,
     told_of,
 )
-from pipelines.publication.wording import LANGUAGES, Language
+from pipelines.publication.wording import LANGUAGES
 
 if TYPE_CHECKING:
     from pipelines.io.pdf import Document
@@ -82,8 +83,9 @@ def _readmes(
     made: dict[str, bytes] = {}
     for language in LANGUAGES:
         text = render(described, settings, language)
-        made[language.file_name] = text.encode("utf-8")
-        made[language.pdf_name] = pdf_bytes(_document(text, imprint, language))
+        name = name_of(language)
+        made[name] = text.encode("utf-8")
+        made[name.replace(".md", ".pdf")] = pdf_bytes(_document(text, imprint, language))
     return made
 
 

@@ -145,15 +145,15 @@ def _categories(studies: Sequence[Thinned]) -> tuple[CategoryFacts, ...]:
         CategoryFacts(
             category=category,
             studies=counts[category],
-            permille=_permille(counts[category], len(studies)),
+            permille=permille(counts[category], len(studies)),
             masks=masks[category],
         )
         for category in Category
     )
 
 
-def _permille(count: int, total: int) -> int:
-    """The share of each category rounded for itself, halves up, as the paper's table 1 has it."""
+def permille(count: int, total: int) -> int:
+    """The share of a category rounded for itself, halves up, as the paper's table 1 has it."""
     return (2000 * count + total) // (2 * total) if total else 0
 
 

@@ -16,11 +16,11 @@ from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.columns import Listed
 from pipelines.publication.facts import Facts, Rule, Spread
 from pipelines.publication.imprint import Imprint, imprint_of
+from pipelines.publication.language import Language
 from pipelines.publication.licences import Licence, Term, licence_of
 from pipelines.publication.markdown import escaped, grid
 from pipelines.publication.study_section import anonymity_sentence, columns_table, splits_sentence
 from pipelines.publication.study_table import Told
-from pipelines.publication.wording import Language
 
 NOTHING = "—"
 FILES = (
@@ -41,7 +41,6 @@ FILES = (
 )
 """What lies beside the folders, in the order in which README tells of it."""
 
-OLDEST_TOLD_YEARS = 90
 MOST_VALUES_LISTED = 5
 
 
@@ -60,6 +59,11 @@ class Described:
     provenance: Provenance | None = None
 
 
+def name_of(language: Language) -> str:
+    """The file of the README in a language."""
+    return f"README_{language.code.upper()}.md"
+
+
 def render(described: Described, settings: RegistrySettings, language: Language) -> str:
     """The README in one language, as GitHub Markdown with LF line ends.
 
@@ -68,7 +72,7 @@ def render(described: Described, settings: RegistrySettings, language: Language)
     words, facts = language.words, described.facts
     licence, imprint = licence_of(settings.licence), imprint_of(settings)
     number_pattern = "B" * described.digits
-    template = Template((files(__package__) / language.file_name).read_bytes().decode("utf-8"))
+    template = Template((files(__package__) / name_of(language)).read_bytes().decode("utf-8"))
     return template.substitute(
         title=escaped(imprint.title),
         masks_sentence=words[_masks_key(facts)],
@@ -112,12 +116,12 @@ def _general_rows(facts: Facts, imprint: Imprint, language: Language) -> list[tu
 
 
 def _overview_rows(facts: Facts, language: Language) -> list[tuple[str, str]]:
-    words, number = language.words, _number_in(language)
+    words, number = language.words, language.number
     return [
         (words["studies"], str(facts.studies)),
         (words["patients"], "" if facts.patients is None else str(facts.patients)),
         (words["sexes"], _sexes(facts)),
-        (words["ages"], _spread(facts.ages_years, _age_in(language))),
+        (words["ages"], _spread(facts.ages_years, language.age)),
         (words["unknown_ages"], str(facts.unknown_ages or "")),
         (words["masks"], str(facts.masks)),
         (words["categories"], _joined(str(one.studies) for one in facts.categories)),
@@ -131,21 +135,6 @@ def _overview_rows(facts: Facts, language: Language) -> list[tuple[str, str]]:
 
 def _sexes(facts: Facts) -> str:
     return _joined(str(percent) for _, percent in facts.sexes_percent) if facts.studies else NOTHING
-
-
-def _number_in(language: Language) -> Callable[[float], str]:
-    """Numbers with at most three decimals and no trailing zeros, with the mark of the language."""
-
-    def number(value: float) -> str:
-        text = f"{value:.3f}".rstrip("0").rstrip(".")
-        return text.replace(".", language.decimal_mark)
-
-    return number
-
-
-def _age_in(language: Language) -> Callable[[float], str]:
-    number = _number_in(language)
-    return lambda age: f"{OLDEST_TOLD_YEARS}+" if age >= OLDEST_TOLD_YEARS else number(age)
 
 
 def _joined(values: Iterable[str]) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.publication.columns import Listed
+from pipelines.publication.language import Language
 from pipelines.publication.markdown import grid
 from pipelines.publication.study_table import Told, columns_of
-from pipelines.publication.wording import Language
 
 PEOPLE = ("sex", "age_band", "scanner")
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pipelines.core.anonymity import HIDDEN, ORDER, Quasi, age_band, hide_small_cells
 from pipelines.core.dose import effective_dose_msv
 from pipelines.core.errors import SettingsError
+from pipelines.core.model import OLDEST_AGE_YEARS
 from pipelines.core.published import RegistryRow
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.core.splits import patients_in_several, split_by_patient
@@ -16,7 +17,6 @@ from pipelines.core.volumes import Acquisition, Thinned
 from pipelines.publication.columns import COLUMNS, Cell, Column, Listed
 
 TABLE_NAME, DICTIONARY_NAME = "studies.csv", "data_dictionary.csv"
-OLDEST_YEARS = 90
 DECIMALS = 6
 """More digits of a millimetre or a millisievert than anybody measures."""
 
@@ -124,7 +124,7 @@ def scanner_name(acquisition: Acquisition) -> str:
 def _known(study: Thinned, band_years: int) -> Quasi:
     return Quasi(
         sex=study.patient_sex,
-        age_band=age_band(study.patient_age_years, band_years, oldest_years=OLDEST_YEARS),
+        age_band=age_band(study.patient_age_years, band_years, oldest_years=OLDEST_AGE_YEARS),
         scanner=scanner_name(study.acquisition),
     )
 

@@ -4,24 +4,7 @@ Both languages have the same keys and the same places to fill in; numbers stand 
 a colon, so that no Russian noun has to be declined after one.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    """A language of the README: its file, its decimal mark, its words."""
-
-    code: str
-    file_name: str
-    decimal_mark: str
-    words: Mapping[str, str]
-
-    @property
-    def pdf_name(self) -> str:
-        """The file of the README as PDF."""
-        return self.file_name.replace(".md", ".pdf")
-
+from pipelines.publication.language import Language
 
 _EN = {
     "property": "Property",
@@ -275,6 +258,6 @@ _RU = {
     ),
 }
 
-ENGLISH = Language(code="en", file_name="README_EN.md", decimal_mark=".", words=_EN)
-RUSSIAN = Language(code="ru", file_name="README_RU.md", decimal_mark=",", words=_RU)
+ENGLISH = Language(code="en", decimal_mark=".", words=_EN)
+RUSSIAN = Language(code="ru", decimal_mark=",", words=_RU)
 LANGUAGES = (ENGLISH, RUSSIAN)

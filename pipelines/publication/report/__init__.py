@@ -7,7 +7,6 @@ be changed. The bytes follow from the contents alone.
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,6 +17,7 @@ from pipelines.core.faults import FAULTS, Fault
 from pipelines.core.model import Category
 from pipelines.core.published import Loss
 from pipelines.publication.imprint import imprint_of
+from pipelines.publication.language import Language
 from pipelines.publication.licences import licence_of
 from pipelines.publication.report.contents import Contents, Study, distinct
 from pipelines.publication.report.distributions import charts_of
@@ -27,20 +27,20 @@ from pipelines.publication.report.flow_figure import (
     NARROW,
     SELECT,
     WIDE,
-    Labels,
     boxes_of,
     flow_svg,
     with_small_counts_joined,
 )
 from pipelines.publication.report.paper import Acquired, rows_of
 from pipelines.publication.report.readers import agreement_of
-from pipelines.publication.report.wording import WORDS
+from pipelines.publication.report.words_en import ENGLISH
+from pipelines.publication.report.words_ru import RUSSIAN
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 NAME = "report.html"
-DECIMAL_MARKS = {"en": ".", "ru": ","}
+LANGUAGES = (ENGLISH, RUSSIAN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +80,8 @@ def render(contents: Contents) -> bytes:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         facts=contents.facts,
         slices=sum(study.slices for study in contents.studies),
-        words=WORDS,
-        views={code: _view(contents, code) for code in WORDS},
+        words={language.code: language.words for language in LANGUAGES},
+        views={language.code: _view(contents, language) for language in LANGUAGES},
         k=contents.settings.k_anonymity,
         categories=[(one.category, one.studies) for one in contents.facts.categories],
         cards=[_card(study) for study in contents.studies],
@@ -103,44 +103,33 @@ def _source(name: str) -> str:
     return (files(__name__) / name).read_bytes().decode("utf-8")
 
 
-def number_in(language: str) -> Callable[[float], str]:
-    """Numbers with at most three decimals and no trailing zeros, as the language writes them."""
-
-    def number(value: float) -> str:
-        text = f"{value:.3f}".rstrip("0").rstrip(".")
-        return text.replace("-", "−").replace(".", DECIMAL_MARKS[language])
-
-    return number
-
-
-def _view(contents: Contents, language: str) -> dict[str, Any]:
+def _view(contents: Contents, language: Language) -> dict[str, Any]:
     """What the sections show in one language."""
-    words, number = WORDS[language], number_in(language)
     return {
-        "flow": _flow(contents, words, language),
-        "rows": rows_of(contents.facts, _acquired(contents), words, number),
-        "charts": charts_of(contents, words, number, suffix=language),
+        "flow": _flow(contents, language),
+        "rows": rows_of(contents.facts, _acquired(contents), language),
+        "charts": charts_of(contents, language),
         "agreement": agreement_of(
             (study.readings for study in contents.studies),
             (study.mask_agreements for study in contents.studies),
-            number,
+            language,
         ),
-        "problems": _problems(contents, words, language),
+        "problems": _problems(contents, language),
         "deid": None if contents.provenance is None else contents.provenance.deidentification,
         "versions": () if contents.provenance is None else contents.provenance.versions,
     }
 
 
-def _flow(contents: Contents, words: Mapping[str, str], language: str) -> dict[str, Any] | None:
+def _flow(contents: Contents, language: Language) -> dict[str, Any] | None:
     if contents.provenance is None:
         return None
-    k = contents.settings.k_anonymity
+    words, k = language.words, contents.settings.k_anonymity
     flow = with_small_counts_joined(contents.provenance.flow, k)
     published = {str(one.category): one.studies for one in contents.facts.categories}
-    boxes = boxes_of(flow, published, Labels(words=words))
+    boxes = boxes_of(flow, published, words)
     told = "; ".join(f"{box.heading}: {box.count}" for box in boxes)
     figures = [
-        flow_svg(boxes, (words["flow_title"], told), shape=shape, name=f"flow-{language}")
+        flow_svg(boxes, (words["flow_title"], told), shape=shape, name=f"flow-{language.code}")
         for shape in (WIDE, NARROW)
     ]
     joined = any(loss.code.startswith(JOINED) for loss in flow.losses)
@@ -157,26 +146,26 @@ def _acquired(contents: Contents) -> Acquired:
     )
 
 
-def _problems(contents: Contents, words: Mapping[str, str], language: str) -> list[Problem]:
+def _problems(contents: Contents, language: Language) -> list[Problem]:
     if contents.provenance is None:
         return []
     fell = (loss for loss in contents.provenance.flow.losses if loss.stage != SELECT)
-    return [_problem(loss, words, language) for loss in fell]
+    return [_problem(loss, language) for loss in fell]
 
 
-def _problem(loss: Loss, words: Mapping[str, str], language: str) -> Problem:
+def _problem(loss: Loss, language: Language) -> Problem:
     """A fault in the language if it is known there, else in English; a rule in its own words."""
-    fault = Fault(meaning=words.get(f"rule_{loss.code}", ""), hint="")
+    fault, code = Fault(meaning=language.words.get(f"rule_{loss.code}", ""), hint=""), language.code
     if loss.is_failure:
-        told = {"ru": FAULTS_RU}.get(language, FAULTS)
-        language = language if loss.code in told else "en"
+        told = FAULTS_RU if language is RUSSIAN else FAULTS
+        code = code if loss.code in told else ENGLISH.code
         fault = told.get(loss.code) or FAULTS.get(loss.code, fault)
     return Problem(
         stage=loss.stage,
         code=loss.code,
         meaning=fault.meaning,
         hint=fault.hint,
-        language=language,
+        language=code,
         count=loss.count,
     )
 

@@ -1,13 +1,14 @@
-"""The distributions of a dataset as charts, in the words of one language."""
+"""The distributions of a dataset as charts, in one language."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from pipelines.core.anonymity import HIDDEN
 from pipelines.core.model import Category, Sex
+from pipelines.publication.language import Language
 from pipelines.publication.report.charts import Chart, bars, binned, columns
 from pipelines.publication.report.contents import Contents, Study, counted, known
 
@@ -21,11 +22,9 @@ class Drawn:
     without_value: int = 0
 
 
-def charts_of(
-    contents: Contents, words: Mapping[str, str], number: Callable[[float], str], *, suffix: str
-) -> list[Drawn]:
-    """All charts that have something to show; `suffix` makes their names unique in the page."""
-    studies = contents.studies
+def charts_of(contents: Contents, language: Language) -> list[Drawn]:
+    """All charts that have something to show; their names are unique in a page of all languages."""
+    studies, words, suffix = contents.studies, language.words, language.code
     if not studies:
         return []
 
@@ -35,10 +34,10 @@ def charts_of(
 
     def measured(key: str, values: Sequence[float | None], unit: str) -> Drawn | None:
         name, title = f"{key}-{suffix}", words[f"chart_{key}"]
-        return _histogram(name, title, values, words[f"unit_{unit}"], number)
+        return _histogram(name, title, values, words[f"unit_{unit}"], language)
 
     def millimetres(value: float | None) -> str:
-        return words["unknown"] if value is None else f"{number(value)} {words['unit_mm']}"
+        return words["unknown"] if value is None else f"{language.number(value)} {words['unit_mm']}"
 
     drawn = [
         _categories(studies, words, suffix),
@@ -109,7 +108,7 @@ def _histogram(
     title: str,
     values: Sequence[float | None],
     unit: str,
-    number: Callable[[float], str],
+    language: Language,
 ) -> Drawn | None:
     present = known(values)
     if not present:
@@ -118,7 +117,7 @@ def _histogram(
     chart = Chart(
         name=name,
         title=title,
-        labels=tuple(number(start) for start, _ in bins),
+        labels=tuple(language.number(start) for start, _ in bins),
         series=((title, tuple(count for _, count in bins)),),
         unit=unit,
         is_binned=True,

@@ -69,43 +69,37 @@ def _is_small(loss: Loss, k: int) -> bool:
     return loss.stage == SELECT and loss.code in PERSONAL_RULES and 0 < loss.count < k
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """What the rules are called in a language."""
-
-    words: Mapping[str, str]
-
-    def rule(self, code: str) -> str:
-        """A rule of the selection."""
-        if code.startswith(JOINED):
-            names = [self.rule(one) for one in code.split("+")[1:]]
-            return self.words["flow_joined"].format(rules=", ".join(names))
-        return self.words.get(f"rule_{code}", code)
-
-    def fallen(self, loss: Loss) -> str:
-        """A rule or a fault of a later stage."""
-        name = loss.code if loss.is_failure else self.words.get(f"rule_{loss.code}", loss.code)
-        return f"{loss.stage}: {name}"
-
-
-def boxes_of(flow: Flow, published: Mapping[str, int], labels: Labels) -> list[Box]:
+def boxes_of(flow: Flow, published: Mapping[str, int], words: Mapping[str, str]) -> list[Box]:
     """The boxes from top to bottom; what is beside the way is what leaves it there."""
     lost = [loss for loss in flow.losses if loss.stage == SELECT]
     fell = [loss for loss in flow.losses if loss.stage != SELECT]
     total = sum(published.values())
-    words = labels.words
     boxes = [
         Box(heading=words["flow_rows"], count=flow.rows),
-        _side(words["flow_left_out"], [(labels.rule(x.code), x.count) for x in lost]),
+        _side(words["flow_left_out"], [(_rule(x.code, words), x.count) for x in lost]),
         Box(heading=words["flow_eligible"], count=flow.eligible),
         _side(words["flow_reserves"], [], flow.eligible - flow.opened),
         Box(heading=words["flow_opened"], count=flow.opened),
-        _side(words["flow_fell_out"], [(labels.fallen(x), x.count) for x in fell]),
+        _side(words["flow_fell_out"], [(_fallen(x, words), x.count) for x in fell]),
         _side(words["flow_pending"], [], flow.pending),
         _side(words["flow_no_category"], [], flow.came_through - total),
         Box(heading=words["flow_published"], count=total, parts=tuple(published.items())),
     ]
     return [box for box in boxes if box.count or not box.is_side]
+
+
+def _rule(code: str, words: Mapping[str, str]) -> str:
+    """What a rule of the selection is called."""
+    if code.startswith(JOINED):
+        names = [_rule(one, words) for one in code.split("+")[1:]]
+        return words["flow_joined"].format(rules=", ".join(names))
+    return words.get(f"rule_{code}", code)
+
+
+def _fallen(loss: Loss, words: Mapping[str, str]) -> str:
+    """What a rule or a fault of a later stage is called."""
+    name = loss.code if loss.is_failure else words.get(f"rule_{loss.code}", loss.code)
+    return f"{loss.stage}: {name}"
 
 
 def _side(heading: str, parts: Sequence[tuple[str, int]], count: int | None = None) -> Box:

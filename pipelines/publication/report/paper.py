@@ -1,10 +1,11 @@
 """The paper's table 1 and 2 beside what a dataset holds (Digital Diagnostics 2020;1(1):49-59)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.core.model import Category, Sex
-from pipelines.publication.facts import Facts
+from pipelines.publication.facts import Facts, permille
+from pipelines.publication.language import Language
 
 STUDIES = 1110
 CATEGORIES = {
@@ -23,7 +24,6 @@ KERNELS = ("FC07", "FC18")
 
 SCANNERS = ("TOSHIBA Aquilion",)
 ONE_OF = 10
-OLDEST_TOLD_YEARS = 90
 MOST_LISTED = 4
 NOTHING = "—"
 
@@ -48,31 +48,30 @@ class Acquired:
     scanners: tuple[str, ...]
 
 
-def rows_of(
-    facts: Facts, acquired: Acquired, words: Mapping[str, str], number: Callable[[float], str]
-) -> list[Row]:
-    """The lines of the comparison, in the words of one language."""
+def rows_of(facts: Facts, acquired: Acquired, language: Language) -> list[Row]:
+    """The lines of the comparison, in one language."""
+    words = language.words
     return [
         Row(label=words["studies"], paper=str(STUDIES), here=str(facts.studies),
             is_same=facts.studies == STUDIES),
-        *_category_rows(facts, number),
-        _sexes(facts, words),
-        _ages(facts, words, number),
+        *_category_rows(facts, language),
+        _sexes(facts, words["sexes"]),
+        _ages(facts, language),
         Row(label=words["masks"], paper=f"{MASKS} · CT-1", here=_masks(facts),
             is_same=_masks(facts) == f"{MASKS} · CT-1"),
-        *_thinning_rows(facts, words, number),
-        *_acquisition_rows(acquired, words, number),
+        *_thinning_rows(facts, language),
+        *_acquisition_rows(acquired, language),
     ]  # fmt: skip
 
 
-def _category_rows(facts: Facts, number: Callable[[float], str]) -> list[Row]:
-    def said(count: int, permille: int) -> str:
-        return f"{count} · {number(permille / 10)} %"
+def _category_rows(facts: Facts, language: Language) -> list[Row]:
+    def said(count: int, share_permille: int) -> str:
+        return f"{count} · {language.number(share_permille / 10)} %"
 
     return [
         Row(
             label=str(one.category),
-            paper=said(CATEGORIES[one.category], _permille(CATEGORIES[one.category])),
+            paper=said(CATEGORIES[one.category], permille(CATEGORIES[one.category], STUDIES)),
             here=said(one.studies, one.permille),
             is_same=one.studies == CATEGORIES[one.category],
         )
@@ -80,33 +79,26 @@ def _category_rows(facts: Facts, number: Callable[[float], str]) -> list[Row]:
     ]
 
 
-def _permille(count: int) -> int:
-    return (2000 * count + STUDIES) // (2 * STUDIES)
-
-
-def _sexes(facts: Facts, words: Mapping[str, str]) -> Row:
+def _sexes(facts: Facts, label: str) -> Row:
     here = dict(facts.sexes_percent)
     return Row(
-        label=words["sexes"],
+        label=label,
         paper=" / ".join(str(SEXES_PERCENT[sex]) for sex in Sex),
         here=" / ".join(str(here[sex]) for sex in Sex),
         is_same=here == SEXES_PERCENT,
     )
 
 
-def _ages(facts: Facts, words: Mapping[str, str], number: Callable[[float], str]) -> Row:
+def _ages(facts: Facts, language: Language) -> Row:
     """Ages of 90 and more are published as 90: so they are the same wherever both are."""
     spread = facts.ages_years
     ages = () if spread is None else (spread.minimum, spread.median, spread.maximum)
-
-    def told(age: float) -> str:
-        return f"{OLDEST_TOLD_YEARS}+" if age >= OLDEST_TOLD_YEARS else number(age)
-
+    here, there = (list(map(language.age, each)) for each in (ages, AGES_YEARS))
     return Row(
-        label=words["ages"],
+        label=language.words["ages"],
         paper=" / ".join(map(str, AGES_YEARS)),
-        here=" / ".join(told(age) for age in ages) or NOTHING,
-        is_same=[told(age) for age in ages] == [told(age) for age in AGES_YEARS],
+        here=" / ".join(here) or NOTHING,
+        is_same=here == there,
     )
 
 
@@ -115,40 +107,42 @@ def _masks(facts: Facts) -> str:
     return f"{facts.masks} · {where}" if where else "0"
 
 
-def _thinning_rows(
-    facts: Facts, words: Mapping[str, str], number: Callable[[float], str]
-) -> list[Row]:
+def _thinning_rows(facts: Facts, language: Language) -> list[Row]:
+    words, number = language.words, language.number
     steps = [step for step, _ in facts.steps_mm]
     said = words["one_of_value"]
     return [
         Row(label=words["one_of"], paper=said.format(count=ONE_OF),
             here=said.format(count=facts.one_of), is_same=facts.one_of == ONE_OF),
-        Row(label=words["step"], paper=number(STEP_MM), here=_listed(steps, number),
+        Row(label=words["step"], paper=number(STEP_MM), here=_listed(steps, language),
             is_same=steps == [STEP_MM]),
     ]  # fmt: skip
 
 
-def _acquisition_rows(
-    acquired: Acquired, words: Mapping[str, str], number: Callable[[float], str]
-) -> list[Row]:
+def _acquisition_rows(acquired: Acquired, language: Language) -> list[Row]:
     numbers = (
         ("source_step", (SOURCE_STEP_MM,), acquired.source_steps_mm),
         ("thickness", (THICKNESS_MM,), acquired.thicknesses_mm),
     )
     names = (("kernels", KERNELS, acquired.kernels), ("scanners", SCANNERS, acquired.scanners))
     told = [
-        *((key, _listed(paper, number), _listed(here, number), set(here) == set(paper))
+        *((key, _listed(paper, language), _listed(here, language), set(here) == set(paper))
           for key, paper, here in numbers),
         *((key, ", ".join(paper), ", ".join(here) or NOTHING, set(here) == set(paper))
           for key, paper, here in names),
     ]  # fmt: skip
     return [
-        Row(label=words[key], paper=paper, here=here, is_same=None if here == NOTHING else is_same)
+        Row(
+            label=language.words[key],
+            paper=paper,
+            here=here,
+            is_same=None if here == NOTHING else is_same,
+        )
         for key, paper, here, is_same in told
     ]
 
 
-def _listed(values: Sequence[float], number: Callable[[float], str]) -> str:
+def _listed(values: Sequence[float], language: Language) -> str:
     if len(values) > MOST_LISTED:
-        return f"{number(values[0])} … {number(values[-1])}"
-    return ", ".join(map(number, values)) or NOTHING
+        return f"{language.number(values[0])} … {language.number(values[-1])}"
+    return ", ".join(map(language.number, values)) or NOTHING

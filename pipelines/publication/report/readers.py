@@ -1,11 +1,12 @@
-"""How far the readers of the published studies agree, in the words of one language."""
+"""How far the readers of the published studies agree, in one language."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipelines.core.agreement import Kappa, reader_pairs
 from pipelines.core.model import Category, MaskAgreement, Reading
 from pipelines.publication.facts import Spread
+from pipelines.publication.language import Language
 
 NOTHING = "—"
 
@@ -37,16 +38,16 @@ class Agreement:
 def agreement_of(
     readings: Iterable[Sequence[Reading]],
     masks: Iterable[Sequence[MaskAgreement]],
-    number: Callable[[float], str],
+    language: Language,
 ) -> Agreement | None:
     """The agreement over these studies; None where no two readers have anything in common."""
     pairs = tuple(
         PairRow(
             name=f"{pair.first} × {pair.second}",
             studies=pair.studies,
-            same_percent=number(round(100 * pair.agreed / pair.studies, 1)),
-            linear=_kappa(pair.linear, number),
-            quadratic=_kappa(pair.quadratic, number),
+            same_percent=language.number(round(100 * pair.agreed / pair.studies, 1)),
+            linear=_kappa(pair.linear, language),
+            quadratic=_kappa(pair.quadratic, language),
             counts=tuple(zip(Category, pair.counts, strict=True)),
         )
         for pair in reader_pairs(readings)
@@ -56,12 +57,12 @@ def agreement_of(
     if not pairs and spread is None:
         return None
     of_dice = (spread.minimum, spread.median, spread.maximum) if spread else ()
-    told = " / ".join(number(round(value, 2)) for value in of_dice)
+    told = " / ".join(language.number(round(value, 2)) for value in of_dice)
     return Agreement(pairs=pairs, masks=len(dice), dice=told)
 
 
-def _kappa(kappa: Kappa | None, number: Callable[[float], str]) -> str:
+def _kappa(kappa: Kappa | None, language: Language) -> str:
     if kappa is None:
         return NOTHING
-    value, low, high = (number(round(x, 2)) for x in (kappa.value, kappa.low, kappa.high))
+    value, low, high = (language.number(round(x, 2)) for x in (kappa.value, kappa.low, kappa.high))
     return f"{value} [{low}; {high}]"
