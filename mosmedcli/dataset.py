@@ -126,7 +126,7 @@ def validate(session: Session, folder_of_dataset: Path | None) -> None:
       mosmed validate COVID19_1110
       mosmed validate -w lungs --json
     """
-    from mosmedcli import findings
+    from mosmedcli import show_validation
     from mosmedcli.progress import Progress
     from pipelines.core.checks import Finding
     from pipelines.validation.dataset import validate as validation_of
@@ -143,7 +143,7 @@ def validate(session: Session, folder_of_dataset: Path | None) -> None:
         found = found.with_findings(
             [Finding(code=one.code, file=one.file, place=one.place) for one in proof.findings]
         )
-    findings.show(session, found)
+    show_validation.report(session, found)
 
 
 @click.command()

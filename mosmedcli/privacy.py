@@ -1,14 +1,13 @@
 """The commands about identity: explain, prove, canary, reidentify, forget."""
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from mosmedcli.options import EXISTING_FOLDER, Session, session_options
-from mosmedcli.terminal import printable
+from mosmedcli.terminal import print_json, printable
 from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.errors import WorkspaceError
 
@@ -31,13 +30,12 @@ def explain(session: Session, *, is_whole: bool) -> None:
       mosmed explain -w lungs --all
     """
     from mosmedcli import show
-    from pipelines.core.codec import to_jsonable
     from pipelines.explanation import explain as explained
     from pipelines.explanation import summary, table
 
     rows = explained(_settings(session))
     if session.as_json:
-        _json(to_jsonable(rows))
+        print_json(rows)
         return
     show.markdown_table(table(rows) if is_whole else summary(rows))
 
@@ -56,14 +54,13 @@ def prove(session: Session, tree: Path | None) -> None:
       mosmed prove -w lungs
       mosmed prove /media/handover -w lungs --json
     """
-    from pipelines.core.codec import to_jsonable
     from pipelines.core.faults import FAULTS
     from pipelines.proof import prove as proof_of
 
     run = session.look()
     proof = proof_of(tree or run.workspace.dataset, run.sought())
     if session.as_json:
-        _json({**to_jsonable(proof), "exit_status": proof.exit_status})
+        print_json(proof, exit_status=proof.exit_status)
         sys.exit(proof.exit_status)
     for finding in proof.findings:
         click.echo(printable(f"{finding.code}  {finding.file}: {finding.place}"))
@@ -100,12 +97,11 @@ def release_canaries(session: Session, identities: int) -> NoReturn:
 
     from mosmedcli import show
     from pipelines.canary import release
-    from pipelines.core.codec import to_jsonable
 
     with session.run() as run:
         report = release(run, identities)
     if session.as_json:
-        _json({**to_jsonable(report), "exit_status": report.exit_status})
+        print_json(report, exit_status=report.exit_status)
         sys.exit(report.exit_status)
     table = show.new_table("place", "planted", "removed", "caught", "left")
     for score in report.places:
@@ -135,7 +131,7 @@ def reidentify(session: Session, study: str) -> None:
     with session.run() as run:
         identity = to_jsonable(identity_of(run, study))
     if session.as_json:
-        _json(identity)
+        print_json(identity)
         return
     for name, value in identity.items():
         click.echo(f"{name:<20} {'unknown' if value is None else value}")
@@ -155,7 +151,6 @@ def forget(session: Session, study: str, *, yes: bool) -> None:
     Example:
       mosmed forget study_0001 -w lungs --yes
     """
-    from pipelines.core.codec import to_jsonable
     from pipelines.owner import forget as withdraw
     from pipelines.owner import withdrawal
 
@@ -163,7 +158,7 @@ def forget(session: Session, study: str, *, yes: bool) -> None:
     with session.run() as run:
         gone = withdraw(run, study) if is_done else withdrawal(run, study)
     if session.as_json:
-        _json({**to_jsonable(gone), "is_done": is_done})
+        print_json(gone, is_done=is_done)
         return
     _tell(gone, is_done=is_done)
 
@@ -196,7 +191,3 @@ def _tell(gone: "Withdrawal", *, is_done: bool) -> None:
         "The RIS export, the PACS folder, backups and tables of readings still hold it, also\n"
         "private/disagreements.xlsx: they are not mosmed's."
     )
-
-
-def _json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mosmedcli.options import EXISTING_FILE, Session, session_options, setting
+from mosmedcli.terminal import print_json
 from pipelines.core.select_settings import SelectSettings
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ def readings(session: Session) -> None:
       mosmed readings -w lungs
       mosmed readings -w lungs --readings readings.xlsx --readings decided.xlsx
     """
-    from mosmedcli import show
     from pipelines.core.identity import Pseudonyms
     from pipelines.io.keys import read_key
     from pipelines.readers import WORKBOOK_NAME, report_readers
@@ -43,7 +43,7 @@ def readings(session: Session) -> None:
     names = Pseudonyms(read_key(work.settings.anonymize.key))
     report = report_readers(work.settings.select, names, workbook=place)
     if session.as_json:
-        show.print_json(report)
+        print_json(report)
         return
     _show(report)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -15,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mosmedcli.options import Session
-from mosmedcli.terminal import printable
+from mosmedcli.terminal import print_json, printable
 from pipelines.core.codec import to_jsonable
 from pipelines.core.model import STAGE_NAMES
 from pipelines.core.select_settings import SelectSettings
@@ -86,7 +84,7 @@ def verified(session: Session, found: Verified) -> None:
 def run(session: Session, report: RunReport, *, stage: str = "") -> None:
     """What a run has come to; ends the command with the exit status."""
     if session.as_json:
-        print_json({**to_jsonable(report), "exit_status": report.exit_status})
+        print_json(report, exit_status=report.exit_status)
         sys.exit(report.exit_status)
     out = console()
     out.print(_stage_table(report.stages))
@@ -118,7 +116,7 @@ def plan(session: Session, counts: Mapping[str, int]) -> None:
 def forecast(session: Session, coming: Forecast) -> None:
     """What an export would fetch."""
     if session.as_json:
-        print_json(asdict(coming))
+        print_json(coming)
         return
     about = "about " if coming.is_estimate else ""
     unit = "study" if coming.studies == 1 else "studies"
@@ -135,10 +133,10 @@ def forecast(session: Session, coming: Forecast) -> None:
         click.echo(f"  {studies} would fall out: {code}")
 
 
-def findings(session: Session, found: Sequence[Finding]) -> None:
+def archive_check(session: Session, found: Sequence[Finding]) -> None:
     """What an archive answers; ends with exit status 1 where something does not work."""
     if session.as_json:
-        print_json([asdict(finding) for finding in found])
+        print_json(found)
     else:
         for finding in found:
             click.echo(f"{finding.what:<16} {'yes' if finding.works else 'no':<4} {finding.seen}")
@@ -233,8 +231,3 @@ def markdown_table(text: str) -> None:
     for row in rows:
         laid_out.add_row(*map(Text, row))
     console().print(laid_out)
-
-
-def print_json(value: Any) -> None:
-    """Print a result for a program."""
-    click.echo(json.dumps(to_jsonable(value), indent=2, ensure_ascii=False))

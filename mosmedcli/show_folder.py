@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from mosmedcli.options import Session
-from mosmedcli.terminal import printable
+from mosmedcli.terminal import print_json, printable
 from pipelines.core.model import FolderItem
 from pipelines.plain import FolderReport
 
@@ -15,7 +14,7 @@ from pipelines.plain import FolderReport
 def plan(session: Session, stage: str, items: Sequence[FolderItem]) -> None:
     """What a dry run over a plain folder found."""
     if session.as_json:
-        _json({"stage": stage, "items": {item.name: len(item.files) for item in items}})
+        print_json({"stage": stage, "items": {item.name: len(item.files) for item in items}})
         return
     for item in items:
         click.echo(printable(f"{stage}: {item.name} ({len(item.files)} files)"))
@@ -24,7 +23,7 @@ def plan(session: Session, stage: str, items: Sequence[FolderItem]) -> None:
 def report(session: Session, report: FolderReport) -> None:
     """What a stage has made of a plain folder; ends the command with the exit status."""
     if session.as_json:
-        _json(report, exit_status=report.exit_status)
+        print_json(report, exit_status=report.exit_status)
         sys.exit(report.exit_status)
     for excluded in report.excluded:
         said = f"excluded {excluded.public_id}: {excluded.reason}"
@@ -38,11 +37,3 @@ def report(session: Session, report: FolderReport) -> None:
     said = ", ".join(f"{count} {word}" for word, count in words)
     click.echo(f"{report.stage}: {report.found} found: {said}")
     sys.exit(report.exit_status)
-
-
-def _json(value: Any, **more: Any) -> None:
-    import json
-
-    from pipelines.core.codec import to_jsonable
-
-    click.echo(json.dumps({**to_jsonable(value), **more}, indent=2, ensure_ascii=False))

@@ -82,7 +82,7 @@ def export(session: Session, *, check: bool) -> None:
 
         workspace = session.workspace()
         settings = session.settings(workspace).export
-        show.findings(session, check_archive(settings, workspace.archive))
+        show.archive_check(session, check_archive(settings, workspace.archive))
     elif session.dry_run:
         with session.run() as run:
             show.forecast(session, run.forecast())

@@ -4,13 +4,13 @@ An object is written under a temporary name, read back as the index of a folder 
 then given its own; what was not asked for, or is not what it says, is counted and gone.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.core.series import ObjectHeader
+from pipelines.io.disk import sha256_of
 from pipelines.io.new_file import encode_start
 from pipelines.io.probe import Kind, probe_file
 
@@ -104,7 +104,7 @@ class Inbox:
         oddity = self._oddity(entry.kind, entry.header)
         if not oddity and uid in self.received:
             oddity = "came twice"
-            if _sha256(path) != _sha256(self.received[uid].path):
+            if sha256_of(path) != sha256_of(self.received[uid].path):
                 self.differing.add(uid)
         if oddity:
             self.oddities[oddity] += 1
@@ -125,8 +125,3 @@ class Inbox:
         if not is_of_series and header.sop_instance_uid not in self._waited:
             return "were not asked for"
         return ""
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,8 +6,8 @@ from collections import Counter
 from rich.text import Text
 
 from mosmedcli.options import Session
-from mosmedcli.show import console, print_json
-from mosmedcli.terminal import printable
+from mosmedcli.show import console
+from mosmedcli.terminal import print_json, printable
 from pipelines.core.checks import CHECKS, Finding, Severity
 from pipelines.core.codec import to_jsonable
 from pipelines.validation.dataset import Validation
@@ -16,7 +16,7 @@ SHOWN = 3
 STYLES = {Severity.IDENTITY: "red bold", Severity.FAULT: "red", Severity.WARNING: "yellow"}
 
 
-def show(session: Session, found: Validation) -> None:
+def report(session: Session, found: Validation) -> None:
     """The findings by code; ends the command with the exit status."""
     by_code: dict[str, list[Finding]] = {}
     for finding in found.findings:
@@ -25,7 +25,7 @@ def show(session: Session, found: Validation) -> None:
         rows = [{"severity": one.severity, **to_jsonable(one)} for one in found.findings]
         counts = {code: len(group) for code, group in by_code.items()}
         told = {"files": found.files, "studies": found.studies, "counts": counts}
-        print_json({**told, "findings": rows, "exit_status": found.exit_status})
+        print_json(told, findings=rows, exit_status=found.exit_status)
         sys.exit(found.exit_status)
     for code, group in by_code.items():
         _group(code, group)
