@@ -43,7 +43,7 @@ from pipelines.io.series_files import Kind, SeriesItem, find_series, glance, tel
 from pipelines.io.sidecar import Sidecar, kernel_name, sidecar_content, write_sidecar
 from pipelines.io.slice_table import TABLE_NAME, SliceRow, read_table
 
-VERSION: int = 5
+VERSION: int = 6
 
 TABLES = (ConvertSettings,)
 """The settings it is told on plain folders."""
@@ -231,15 +231,17 @@ def read_slices(
     columns, rows, _ = stack.shape_ijk
     voxels_kji = np.empty((len(headers), rows, columns), dtype=np.int16)
     rescue = Rescue(padding_hu=settings.padding_hu, clip=settings.clip_hu)
-    lossy = padded = clipped = 0
+    lossy = cut = padded = clipped = 0
     for place, header in enumerate(headers):
         decoded = decode(header, allow_lossy=settings.allow_lossy, rescue=rescue)
         voxels_kji[place] = stack.storage.apply_slice(decoded.voxels_hu)
         lossy += decoded.is_lossy
+        cut += decoded.is_cut
         padded += decoded.padded
         clipped += decoded.clipped
     return Volume(voxels_hu=voxels_kji.T, affine_ras=affine_ras), (
         *counted("lossy_slices", lossy, "accepted by allow_lossy"),
+        *counted("unused_bits_slices", cut, "bits beside BitsStored were set: taken for no values"),
         *counted("padding_voxels", padded, f"set to {settings.padding_hu} HU by padding_hu"),
         *counted("clipped_voxels", clipped, "beyond 16 bits, clipped by clip_hu"),
     )

@@ -106,6 +106,7 @@ STRUCTURAL = (
     ("(60xx,eeee)", "overlays", "may show text; Table E.1-1: X"),
     ("behind (7FE0,0010)", "elements behind the pixels", "signatures, padding, hidden remains"),
     ("in (7FE0,0010)", "remarks", "comments, application data and remains in compressed frames"),
+    ("in (7FE0,0010)", "unused bits", "beside BitsStored, where old overlays stand; cleared"),
     ("(gggg,eeee)", "attributes unknown to PS3.6", "nobody knows what they hold"),
     ("item", "local codes", "not of a scheme of PS3.16: the site's own words for a procedure"),
     ("preamble", "128 bytes before the file meta", "may hold anything; zeroed"),

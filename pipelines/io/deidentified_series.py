@@ -12,6 +12,7 @@ from pipelines.io.ct_objects import Facts, objection, reason_of
 from pipelines.io.engine import Engine, Rewritten
 from pipelines.io.new_file import write_part10
 from pipelines.io.rewriter import Rewriter
+from pipelines.io.unused_bits import UNUSED_BITS
 
 DUPLICATE = "duplicate"
 
@@ -126,7 +127,16 @@ class DeidentifiedSeries:
             Decision(rule="recipe", value=keyword, outcome="kept: Basic Profile not claimed")
             for keyword in self.rules.loosened
         )
-        return (*self._left_out_decisions(), profile, *loosened)
+        return (*self._left_out_decisions(), profile, *self._cleared(), *loosened)
+
+    def _cleared(self) -> tuple[Decision, ...]:
+        images = self._counts[UNUSED_BITS]
+        cleared = Decision(
+            rule=UNUSED_BITS,
+            value=f"{images} objects",
+            outcome="bits of pixels beside BitsStored, where an old overlay may stand: cleared",
+        )
+        return (cleared,) if images else ()
 
     def _left_out_decisions(self) -> tuple[Decision, ...]:
         return tuple(

@@ -1,12 +1,13 @@
 """Takes the identity out of one DICOM object, and proves from the bytes that it is out.
 
 The new data set is built from nothing: an element gets into it only where a rule keeps it and its
-value is what its value representation says. Of the pixels' bytes nothing but remarks in compressed
-frames is touched. Then every value that was removed or replaced, and every value the caller knows
-of the patient, is looked for in all bytes before the pixels (see `core.traces`); compressed pixels
-are searched for the longer ones.
+value is what its value representation says. Of the pixels' bytes nothing is touched but remarks in
+compressed frames and bits beside the stored ones. Then every value that was removed or replaced,
+and every value the caller knows of the patient, is looked for in all bytes before the pixels (see
+`core.traces`); compressed pixels are searched for the longer ones.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -23,9 +24,10 @@ from pipelines.core.values import PIXEL_DATA
 from pipelines.io.dicom import faults_of
 from pipelines.io.elements import texts_of
 from pipelines.io.engine import UTF_8, Engine, Rewritten
-from pipelines.io.part10 import Part10, check_pixels, encode_part10
+from pipelines.io.part10 import Part10, Pixels, check_pixels, encode_part10, unused_bits_in
 from pipelines.io.remarks import silenced
 from pipelines.io.rewriting import Rewriting
+from pipelines.io.unused_bits import UNUSED_BITS
 
 LINKS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
@@ -36,11 +38,9 @@ def deidentify(part: Part10, engine: Engine, *, name: str) -> Rewritten:
     Raises DicomError for what cannot be read or is not whole, PrivacyError IDENTITY_LEFT naming
     the place, never the value, if a trace is left.
     """
-    pixels = check_pixels(part, name=name)
+    pixels, said = _silent(part, name=name)
     rewriting = Rewriting(engine, name)
-    if pixels.is_encapsulated:
-        silent, rewriting.counts["remark"] = silenced(pixels.value)
-        pixels = replace(pixels, value=silent)
+    rewriting.counts += said
     with faults_of(name):
         dataset = rewriting.dataset(part.dataset)
         _require_links(dataset, name)
@@ -65,6 +65,18 @@ def deidentify(part: Part10, engine: Engine, *, name: str) -> Rewritten:
         patient_age=age,
         counts=+rewriting.counts,
     )
+
+
+def _silent(part: Part10, *, name: str) -> tuple[Pixels, Counter[str]]:
+    """The pixels without what is no image in them, and how much of what that was."""
+    pixels = check_pixels(part, name=name)
+    if pixels.is_encapsulated:
+        silent, remarks = silenced(pixels.value)
+        return replace(pixels, value=silent), Counter(remark=remarks)
+    unused = unused_bits_in(part, name=name)
+    if unused is None or not unused.say_something(lambda: [pixels.value]):
+        return pixels, Counter()
+    return replace(pixels, value=unused.cleared(pixels.value)), Counter({UNUSED_BITS: 1})
 
 
 # --- claims and proof

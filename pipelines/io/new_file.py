@@ -2,6 +2,7 @@
 
 import os
 import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipelines.core.errors import DicomError
@@ -18,15 +19,26 @@ SEQUENCE_END_BYTES = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRange:
-    """`length` bytes from `start` of an open file, which are copied as they are."""
+    """`length` bytes from `start` of an open file, which are copied as they are.
+
+    Or as what `mended` makes of each piece of them, which it may not make longer or shorter.
+    """
 
     descriptor: int
     start: int
     length: int
+    mended: Callable[[bytes], bytes] | None = None
+
+    def pieces(self) -> Iterator[bytes]:
+        """What lies in the file, an even number of words at a time; less if it ends too early."""
+        at, end = self.start, self.start + self.length
+        while piece := os.pread(self.descriptor, min(end - at, COPIED_AT_ONCE_BYTES), at):
+            yield piece if self.mended is None else self.mended(piece)
+            at += len(piece)
 
     def read(self) -> bytes:
         """The bytes themselves."""
-        return os.pread(self.descriptor, self.length, self.start)
+        return b"".join(self.pieces())
 
 
 def write_part10(path: str, head: bytes, tail: bytes | FileRange, *, name: str) -> None:
@@ -50,13 +62,13 @@ def _copy(source: FileRange, target: int, head: bytes, name: str) -> None:
     That takes less of the processor than the kernel's own copy_file_range, which goes page by page
     where source and target do not lie alike.
     """
-    at, end = source.start, source.start + source.length
-    while at < end or head:
-        piece = os.pread(source.descriptor, min(end - at, COPIED_AT_ONCE_BYTES), at)
-        if not piece and at < end:
-            raise DicomError("TRUNCATED_FILE", f"{name}: became shorter while it was copied")
+    left = source.length
+    for piece in source.pieces():
         _write_all(target, head, piece)
-        head, at = b"", at + len(piece)
+        head, left = b"", left - len(piece)
+    if left:
+        raise DicomError("TRUNCATED_FILE", f"{name}: became shorter while it was copied")
+    _write_all(target, head)
 
 
 def _write_all(descriptor: int, *parts: bytes) -> None:

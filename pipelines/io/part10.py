@@ -31,6 +31,7 @@ from pipelines.io.new_file import (
     SEQUENCE_END_BYTES,
     pixel_header,
 )
+from pipelines.io.unused_bits import UnusedBits, unused_bits
 from pipelines.io.walker import UNDEFINED_LENGTH, walk
 
 MAXIMUM_FILE_BYTES = 1 << 32
@@ -169,6 +170,35 @@ def _expected_bytes(dataset: Dataset, name: str) -> int:
         samples = int(dataset.get("SamplesPerPixel") or 1)
         frames = int(dataset.get("NumberOfFrames") or 1)
         return (rows * columns * samples * frames * bits + 7) // 8
+
+
+def unused_bits_in(part: Part10, *, name: str) -> UnusedBits | None:
+    """Which bits of native pixels are no values; None if they all are.
+
+    Raises DicomError MISSING_ATTRIBUTE or BAD_PIXELS.
+    """
+    with faults_of(name):
+        try:
+            allocated, stored, sign = (
+                int(part.dataset[keyword].value)
+                for keyword in ("BitsAllocated", "BitsStored", "PixelRepresentation")
+            )
+            high = int(part.dataset["HighBit"].value) if "HighBit" in part.dataset else stored - 1
+        except KeyError as error:
+            raise DicomError(
+                "MISSING_ATTRIBUTE",
+                f"{name}: BitsAllocated, BitsStored or PixelRepresentation is missing",
+            ) from error
+        try:
+            return unused_bits(
+                allocated=allocated,
+                stored=stored,
+                high=high,
+                is_signed=sign == 1,
+                is_little_endian=part.is_little_endian,
+            )
+        except ValueError as error:
+            raise DicomError("BAD_PIXELS", f"{name}: {error}") from error
 
 
 def encode_part10(

@@ -51,12 +51,14 @@ HU_LOW, HU_HIGH = -32768, 32767
 class Slice:
     """Hounsfield units `[row, column]` of one slice, and what was done to them.
 
-    `is_lossy` if compression has changed them; `padded` were set as outside the field of view,
-    `clipped` did not fit 16 bits, both on request alone.
+    `is_lossy` if compression has changed them; `is_cut` if bits beside the stored ones were set,
+    which say nothing here; `padded` were set as outside the field of view, `clipped` did not fit
+    16 bits, both on request alone.
     """
 
     voxels_hu: NDArray[np.int16]
     is_lossy: bool
+    is_cut: bool = False
     padded: int = 0
     clipped: int = 0
 
@@ -82,15 +84,19 @@ def decode(
 
     Raises DicomError UNSUPPORTED_SYNTAX, TRUNCATED_FILE, BAD_PIXELS, LOSSY_PIXELS, HU_OUT_OF_RANGE.
     """
-    stored, is_reversible = _read_stored(header)
+    words, is_reversible = _read_words(header)
     is_lossy = may_be_lossy(header) or not is_reversible
     if is_lossy and not allow_lossy:
         raise _lossy(header)
+    is_cut = _is_more_than_stored(words, header.pixels)
     try:
+        stored = _stored_values(words, header.pixels)
         voxels_hu, padded, clipped = to_hu(stored, header.pixels, rescue)
     except OverflowError as error:
         raise DicomError("HU_OUT_OF_RANGE", f"{header.name}: {error}") from error
-    return Slice(voxels_hu=voxels_hu, is_lossy=is_lossy, padded=padded, clipped=clipped)
+    return Slice(
+        voxels_hu=voxels_hu, is_lossy=is_lossy, is_cut=is_cut, padded=padded, clipped=clipped
+    )
 
 
 def refuse_by_header(header: InstanceHeader, *, allow_lossy: bool = False) -> None:
@@ -188,13 +194,13 @@ def _refuse_beyond_int16(low_hu: int, high_hu: int) -> None:
         raise OverflowError(f"Hounsfield units from {low_hu} to {high_hu} do not fit 16 bits")
 
 
-def _read_stored(header: InstanceHeader) -> tuple[NDArray[Any], bool]:
-    """The stored values `[row, column]`, and whether their compression is reversible."""
+def _read_words(header: InstanceHeader) -> tuple[NDArray[Any], bool]:
+    """The unsigned words `[row, column]`, and whether their compression is reversible."""
     syntax = header.transfer_syntax_uid
     if syntax in NATIVE_SYNTAXES:
-        return _stored_values(read_native(header), header.pixels), True
+        return read_native(header), True
     if syntax == RLE_SYNTAX:
-        return _stored_values(_decode_rle(read_frame(header), header), header.pixels), True
+        return _decode_rle(read_frame(header), header), True
     decoder = getattr(imagecodecs, DECODERS.get(syntax, ""), None)
     if decoder is None:  # older versions of imagecodecs do not have all
         raise _unsupported(header)
@@ -204,7 +210,20 @@ def _read_stored(header: InstanceHeader) -> tuple[NDArray[Any], bool]:
     claim = claim_of(frame)
     _refuse_false_claim(claim, frame, header)
     raw = _raw_words(_run_codec(decoder, frame, header), header)
-    return _stored_values(raw, header.pixels), claim is not None and claim.is_reversible
+    return raw, claim is not None and claim.is_reversible
+
+
+def _is_more_than_stored(raw: NDArray[Any], pixels: PixelFormat) -> bool:
+    """Whether bits beside the stored ones say more than the sign of a value (PS3.5 8.1.1)."""
+    lowest = pixels.high_bit + 1 - pixels.bits_stored
+    used = ((1 << pixels.bits_stored) - 1) << lowest
+    if not int(np.bitwise_or.reduce(raw, axis=None)) & ~used:
+        return False
+    if not pixels.is_signed:
+        return True
+    above = pixels.bits_allocated - 1 - pixels.high_bit
+    signed = raw.view(f"i{raw.itemsize}")
+    return not np.array_equal(signed << above >> (above + lowest) << lowest, signed)
 
 
 def _stored_values(raw: NDArray[Any], pixels: PixelFormat) -> NDArray[Any]:

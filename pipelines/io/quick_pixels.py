@@ -9,9 +9,10 @@ from pipelines.core.deid import Action
 from pipelines.io.engine import Engine
 from pipelines.io.raw_elements import Uncertain, value_of
 from pipelines.io.raw_header import RawHeader
+from pipelines.io.unused_bits import UnusedBits, unused_bits
 
 SAMPLES, FRAMES, ROWS, COLUMNS, BITS = 0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280100
-PIXEL_REPRESENTATION = 0x00280103
+BITS_STORED, HIGH_BIT, PIXEL_REPRESENTATION = 0x00280101, 0x00280102, 0x00280103
 _INTEGER = re.compile(rb"[0-9]{1,9} ?")
 
 
@@ -29,6 +30,23 @@ def refuse_other_pixels(raw: RawHeader) -> None:
     expected = (rows * columns * (samples or 1) * (int(frames) or 1) * bits + 7) // 8
     if raw.pixels_length != expected + expected % 2:
         raise Uncertain
+
+
+def unused_bits_in(raw: RawHeader) -> UnusedBits | None:
+    """Which bits of native pixels are no values; None if they all are. Raises Uncertain."""
+    if raw.pixels is not None:
+        return None
+    stored = _short(raw, BITS_STORED)
+    try:
+        return unused_bits(
+            allocated=_short(raw, BITS),
+            stored=stored,
+            high=_short(raw, HIGH_BIT) if HIGH_BIT in raw.elements else stored - 1,
+            is_signed=_short(raw, PIXEL_REPRESENTATION) == 1,
+            is_little_endian=True,
+        )
+    except ValueError as error:
+        raise Uncertain from error
 
 
 def refuse_unknown_sign(raw: RawHeader, engine: Engine) -> None:

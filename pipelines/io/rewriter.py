@@ -1,7 +1,7 @@
 """Takes the identity out of one file after another, decoding only what it has not met before.
 
 The slices of a series repeat nearly all their elements: what became of an element, by its bytes, is
-remembered, and a new header is put together from such pieces. The pixels are copied unread.
+remembered, and a new header is put together from such pieces. The pixels are copied as they are.
 The bytes are those of `io.deidentify`, which reads a whole file with pydicom; that way is taken for
 every file that is not understood with certainty, and has the last word where a trace is found.
 """
@@ -25,10 +25,11 @@ from pipelines.io.facts import TYPES_LOOKED_AT, plain_facts
 from pipelines.io.new_file import SEQUENCE_END_BYTES, FileRange, encode_start, pixel_header
 from pipelines.io.piece import Piece
 from pipelines.io.pieces import Maker, Proof
-from pipelines.io.quick_pixels import refuse_other_pixels, refuse_unknown_sign
+from pipelines.io.quick_pixels import refuse_other_pixels, refuse_unknown_sign, unused_bits_in
 from pipelines.io.raw_elements import Uncertain, value_of
 from pipelines.io.raw_header import HeaderReader, RawHeader
 from pipelines.io.remarks import silenced
+from pipelines.io.unused_bits import UNUSED_BITS
 from pipelines.io.walker import UNDEFINED_LENGTH
 
 if TYPE_CHECKING:  # loaded only for what is not understood
@@ -156,10 +157,9 @@ class Rewriter:
     def _rewritten(self, opened: Opened, raw: RawHeader, engine: Engine) -> Rewritten:
         refuse_other_pixels(raw)
         refuse_unknown_sign(raw, engine)
-        remarks = 0
-        if raw.pixels is not None:
-            silent, remarks = silenced(raw.pixels)
-            raw = replace(raw, pixels=silent)
+        tail, said = _pixels(raw, opened.descriptor)
+        if isinstance(tail, bytes):
+            raw = replace(raw, pixels=tail)
         pieces = self._pieces(raw, engine, opened.name)
         proof = self._proof(pieces.values(), engine)
         if proof.finds_counters(pieces.values()):
@@ -179,13 +179,13 @@ class Rewriter:
             raise Uncertain
         return Rewritten(
             head=head,
-            tail=_tail(raw, opened.descriptor),
+            tail=tail + SEQUENCE_END_BYTES if isinstance(tail, bytes) else tail,
             study_instance_uid=links[2],
             series_instance_uid=links[3],
             sop_instance_uid=links[1],
             patient_sex=_text(contents, PATIENT_SEX, raw),
             patient_age=_text(contents, PATIENT_AGE, raw),
-            counts=_counts(raw, pieces) + Counter(remark=remarks),
+            counts=_counts(raw, pieces) + said,
         )
 
     def _pieces(self, raw: RawHeader, engine: Engine, name: str) -> dict[int, Piece]:
@@ -266,7 +266,13 @@ def _head(contents: dict[int, bytes], raw: RawHeader, links: list[str]) -> bytes
     return b"".join((start, *elements, pixels))
 
 
-def _tail(raw: RawHeader, descriptor: int) -> bytes | FileRange:
+def _pixels(raw: RawHeader, descriptor: int) -> tuple[bytes | FileRange, Counter[str]]:
+    """The fragments, or where the native pixels lie; and what there was to take out of them."""
     if raw.pixels is not None:
-        return raw.pixels + SEQUENCE_END_BYTES
-    return FileRange(descriptor=descriptor, start=raw.pixels_start, length=raw.pixels_length)
+        silent, remarks = silenced(raw.pixels)
+        return silent, Counter(remark=remarks)
+    native = FileRange(descriptor=descriptor, start=raw.pixels_start, length=raw.pixels_length)
+    unused = unused_bits_in(raw)
+    if unused is None or not unused.say_something(native.pieces):
+        return native, Counter()
+    return replace(native, mended=unused.cleared), Counter({UNUSED_BITS: 1})
