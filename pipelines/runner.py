@@ -204,12 +204,15 @@ class Workers:
         """Hand out tasks until enough are in flight; the one that a broken pool refused."""
         from concurrent.futures.process import BrokenProcessPool
 
+        from pipelines.io.processes import starting_workers
+
         while len(waiting) < self.jobs * IN_FLIGHT_PER_JOB:
             task = next(tasks, None)
             if task is None:
                 break
             try:
-                waiting[self._pool().submit(attempt, task)] = task
+                with starting_workers():
+                    waiting[self._pool().submit(attempt, task)] = task
             except BrokenProcessPool:
                 return [task]
         return []
@@ -218,9 +221,13 @@ class Workers:
         """Try a task that may have killed a worker in a worker of its own."""
         from concurrent.futures.process import BrokenProcessPool
 
+        from pipelines.io.processes import starting_workers
+
         with self._start(1) as alone:
             try:
-                return alone.submit(attempt, task).result()
+                with starting_workers():
+                    result = alone.submit(attempt, task)
+                return result.result()
             except BrokenProcessPool:
                 return Result(
                     public_id=task.public_id,

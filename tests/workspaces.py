@@ -1,6 +1,8 @@
 """Workspaces on the synthetic hospital, for the tests that run whole commands."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +33,13 @@ def start_mosmed(*args: object) -> subprocess.Popen:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def kill(process: subprocess.Popen) -> None:
+    """Kill such a process, with all that it has started, unless it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def make_workspace(

@@ -22,7 +22,7 @@ from pipelines.core.errors import PeerError, WorkspaceError
 from pipelines.core.series import ObjectHeader
 from pipelines.io.attributes import canonical_accession
 from pipelines.io.probe import Entry, Kind, probe_file
-from pipelines.io.processes import begin_worker
+from pipelines.io.processes import begin_worker, starting_workers
 from pipelines.io.tree import NO_ARCHIVE_HINT, Found, tree_of
 
 INDEX_VERSION = 1
@@ -117,7 +117,9 @@ def _read(
     try:
         context = get_context("spawn")
         with ProcessPoolExecutor(jobs, mp_context=context, initializer=begin_worker) as pool:
-            yield from pool.map(read, batches)
+            with starting_workers():
+                rows = pool.map(read, batches)
+            yield from rows
     except BrokenProcessPool as error:
         raise PeerError(
             "a process that read the archive folder was killed",
