@@ -59,7 +59,7 @@ KERNELS = {
     "kernels": ("FC07", "FC18"),
     "prefer": ("kernel",),
     "minimum_instances": 5,
-    "timeout_seconds": 5.0,
+    "timeout_seconds": 60.0,
 }
 
 

@@ -25,9 +25,10 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from tests.servers import START_SECONDS, free_ports
+
 PLUGINS = Path("/usr/share/orthanc/plugins")
 SERVICES = ("Find", "Get", "Move", "Echo", "Store")
-START_SECONDS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,17 +43,6 @@ class Pacs:
     @property
     def address(self) -> str:
         return f"dicom://{self.title}@127.0.0.1:{self.port}"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def objects_in(folder: Path) -> Iterator[bytes]:
@@ -223,7 +213,11 @@ class Proxy:
                     near = self.tls.wrap_socket(near, server_side=True)
                 except OSError:
                     continue
-            far = socket.create_connection(("127.0.0.1", self.to))
+            try:
+                far = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:  # the server has ended before the line to it
+                near.close()
+                continue
             for one in (near, far):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             budget = self.budgets.pop(0) if self.budgets else None

@@ -20,7 +20,7 @@ from pynetdicom.sop_class import (
 
 from tests.pacs import Pacs
 
-STALL_SECONDS = 2.5
+STALLED_AT_MOST_SECONDS = 60
 UNIQUE = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
 
 
@@ -37,6 +37,7 @@ class Script:
     sent: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     pause_seconds: float = 0.0
+    is_asked_again: threading.Event = field(default_factory=threading.Event)
 
     def matching(self, identifier: Dataset) -> list[Dataset]:
         keys = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "AccessionNumber"]
@@ -101,7 +102,8 @@ class Script:
             yield int(fault.removeprefix("status-"), 16), None
             return
         if fault == "stall":
-            time.sleep(STALL_SECONDS)
+            self.is_asked_again.clear()
+            self.is_asked_again.wait(STALLED_AT_MOST_SECONDS)
         found = self._spoilt(found, fault)
         yield len(found)
         for k, one in enumerate(found):
@@ -134,6 +136,7 @@ def scripted(
 
     def locked(handler: Any) -> Any:
         def call(event: evt.Event) -> Iterator[Any]:
+            script.is_asked_again.set()
             with lock:
                 yield from handler(event)
 

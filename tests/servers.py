@@ -1,24 +1,32 @@
 """Real servers for the tests, on loopback and free ports; they end with the tests that use them."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 PASSWORD = "p@ss:w/rd"
+START_SECONDS = 180
+"""So long a server may take to start on a machine that has much else to do."""
+PORTS = range(15_000, 30_000)
+"""Below those that a system gives to whoever connects: nobody takes one meanwhile by chance."""
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def free_ports(count: int) -> list[int]:
+    """Different ports that nobody listens on, and that no other test is likely to be given."""
+    found = []
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            found.append(port)
+    return found[:count]
 
 
 @contextmanager
@@ -31,7 +39,7 @@ def postgresql() -> Iterator[str]:
         pytest.skip("no PostgreSQL here (Debian package: postgresql)")
     # PostgreSQL refuses root
     become = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    home, port = Path(tempfile.mkdtemp(prefix="mosmed-pg-")), free_port()
+    home, (port,) = Path(tempfile.mkdtemp(prefix="mosmed-pg-")), free_ports(1)
     try:
         (home / "password").write_text(PASSWORD)
         if become:
@@ -40,7 +48,7 @@ def postgresql() -> Iterator[str]:
               "-E", "UTF8", "--auth=scram-sha-256", "--pwfile", home / "password")  # fmt: skip
         options = f"-F -h 127.0.0.1 -p {port} -k {home}"
         start = [*become, folder / "pg_ctl", "-D", home / "data"]
-        _call(*start, "-w", "-l", home / "log", "-o", options, "start")
+        _call(*start, "-w", "-t", START_SECONDS, "-l", home / "log", "-o", options, "start")
         try:
             yield f"postgresql://mosmed@127.0.0.1:{port}/postgres"
         finally:

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 SLICES, EVERY = 40, 10
 VOXELS_HU = np.arange(SLICES << 14, dtype=np.int32).reshape(SLICES, 128, 128) % 1000
-SETTINGS = {"minimum_instances": 5, "timeout_seconds": 5.0, "descriptions": ()}
+SETTINGS = {"minimum_instances": 5, "timeout_seconds": 60.0, "descriptions": ()}
 
 
 @pytest.fixture(scope="module")

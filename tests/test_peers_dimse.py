@@ -174,7 +174,7 @@ def test_an_archive_that_is_slow_is_waited_for_and_one_that_is_silent_is_asked_a
 ):
     script = Script(objects_of(pacs), faults=["stall"], pause_seconds=0.02)
     with scripted(script) as server:
-        result = exported(server.address, tmp_path, whole_study=False, timeout_seconds=1.0)
+        result = exported(server.address, tmp_path, whole_study=False, timeout_seconds=3.0)
 
     assert isinstance(result, Exported)
     assert (

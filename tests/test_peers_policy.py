@@ -74,7 +74,7 @@ def test_no_more_associations_than_allowed_at_a_time(tmp_path):
 
     assert not began.wait(0.3)
     second.close()
-    waiting.join(5)
+    waiting.join(60)
 
     assert began.is_set()
     first.close()

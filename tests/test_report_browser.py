@@ -13,6 +13,7 @@ from tests.test_report import contents
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="no playwright: pip install --group browser"
 )
+PATIENCE_MS = 180_000
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 
@@ -48,6 +49,7 @@ def open_page(browser, address):
 
     def opened(*, width=1280, fragment="", **options):
         context = browser.new_context(viewport={"width": width, "height": 800}, **options)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         said, asked = [], []
         page.on("console", lambda message: said.append(message.text))

@@ -74,7 +74,7 @@ def expected(tmp_path_factory):
 
 def drawn_from(place, **changes):
     limits = replace(LIMITS, ris=place, **changes)
-    source = ris.open_ris(limits, NodeSettings(timeout_seconds=5.0, tries=2))
+    source = ris.open_ris(limits, NodeSettings(timeout_seconds=60.0, tries=2))
     found = draw(source.rows(), limits, Pseudonyms(b"key of the tests")).candidates
     assert not source.unreadable
     return found
