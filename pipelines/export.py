@@ -21,7 +21,7 @@ from pipelines.peers.studies import Decisions, Study, is_report, numbered
 if TYPE_CHECKING:  # pydicom is loaded by who exports, not by who looks at what was exported
     from pipelines.io.subject import Subject
 
-VERSION: int = 7
+VERSION: int = 8
 
 SERIES_FOLDER, OTHER_FOLDER = "series", "other"
 SCRATCH_FOLDER = "receiving"

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import tracemalloc
 import zlib
+from functools import partial
 
 import nibabel
 import numpy as np
@@ -222,6 +223,38 @@ def test_a_mask_with_other_values_is_refused(tmp_path, value):
     marked[2, 2, 2] = value
 
     assert code_of(read_mask, saved(tmp_path / "m.nii.gz", marked)) == "MASK_NOT_BINARY"
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(1, 40), min_size=1, max_size=5), st.data())
+def test_labels_that_were_saved_as_floats_in_integers_are_still_themselves(
+    tmp_path_factory, labels, data
+):
+    """A float mask under the header of its CT is what nibabel scales to 16 bits, and many save."""
+    kind = data.draw(st.sampled_from([np.uint8, np.int16, np.uint16, np.int32]))
+    wanted = data.draw(st.sampled_from(sorted(labels)))
+    dice = np.random.default_rng(len(labels))
+    drawn = dice.choice([0, *labels], (6, 5, 4)).astype(np.float64)
+    drawn[0, 0, :2] = 0, max(labels)
+    image = nibabel.Nifti1Image(drawn, LAS_8MM)
+    image.set_data_dtype(kind)
+    path = tmp_path_factory.mktemp("scaled") / "m.nii.gz"
+    image.to_filename(path)
+
+    mask = read_mask(path, labels=(str(wanted),))
+
+    assert np.array_equal(mask.marked, drawn == wanted)
+    if labels == {1}:
+        assert np.array_equal(read_mask(path).marked, drawn)
+
+
+@pytest.mark.parametrize("value", [0.5, 1.9999, np.nan, np.inf])
+def test_what_is_no_label_is_refused_and_not_taken_for_background(tmp_path, value):
+    marked = np.zeros((6, 5, 4), np.float32)
+    marked[2, 2, 2] = value
+    path = saved(tmp_path / "m.nii.gz", marked)
+
+    assert code_of(partial(read_mask, labels=("2",)), path) == "MASK_NOT_BINARY"
 
 
 def test_a_mask_is_written_as_published_with_16_bits(tmp_path):

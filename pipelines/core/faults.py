@@ -159,7 +159,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "MASK_NOT_BINARY": Fault(
         "the mask holds other values than 0 and 1",
-        "Save the mask with one label, 1 for what is marked.",
+        "Save it with one label, 1 for what is marked, or name its `mask_labels` under [export].",
     ),
     "MASK_AMBIGUOUS": Fault(
         "several files are named like the mask of one study",

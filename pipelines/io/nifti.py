@@ -6,6 +6,7 @@ mm and seconds; no description, no extension. The mask has the header of its ima
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,22 +94,35 @@ def read_part(path: Path, part: Part, *, by_sform: bool = False) -> tuple[NDArra
 def read_mask(path: Path, *, labels: Sequence[str] = ()) -> Mask:
     """The mask in `path`, brought to LAS by swaps and flips: what is 1, or one of `labels`.
 
-    Raises ItemError UNREADABLE_MASK, or MASK_NOT_BINARY where there are no labels to go by and a
-    voxel is neither 0 nor 1.
+    A label is a whole number; what lies beside one by no more than the file's own scaling rounds is
+    that number, for who saves a mask as floats often gets integers and a slope. Raises ItemError
+    UNREADABLE_MASK, or MASK_NOT_BINARY where a voxel holds no label, or where there are no labels
+    to go by and it is neither 0 nor 1.
     """
-    wanted = [float(label) for label in labels if label.strip().isdecimal()]
+    wanted = [int(label) for label in labels if label.strip().isdecimal()]
     with opened(path, "UNREADABLE_MASK") as stored:
         marked = np.empty(stored.grid.shape_ijk, dtype=np.uint8, order="F")
         other = []
         for k, plane in enumerate(stored.planes()):
-            marked[:, :, k] = np.isin(plane, wanted) if wanted else plane == 1
-            if not wanted and not ((plane == 0) | (plane == 1)).all():
+            found, is_label = _labels_in(plane, stored.rounding)
+            marked[:, :, k] = np.isin(found, wanted) if wanted else found == 1
+            if not (is_label if wanted else is_label and ((found == 0) | (found == 1)).all()):
                 other.append(k)
     if other:
-        message = f"{path.name}: slice {other[0]} has other values than 0 and 1"
-        raise ItemError("MASK_NOT_BINARY", message)
+        what = "values that are no labels" if wanted else "other values than 0 and 1"
+        raise ItemError("MASK_NOT_BINARY", f"{path.name}: slice {other[0]} has {what}")
     storage = las_storage(stored.grid.affine_ras)
     return Mask(marked=storage.apply(marked), affine_ras=stored.grid.stored_by(storage).affine_ras)
+
+
+def _labels_in(plane: NDArray[Any], rounding: float) -> tuple[NDArray[Any], bool]:
+    """The whole numbers that the values of a slice stand for, and whether all stand for one."""
+    if plane.dtype.kind in "iu":
+        return plane, True
+    whole = np.rint(plane)
+    with np.errstate(invalid="ignore"):
+        is_label = bool((np.abs(plane - whole) <= rounding).all())
+    return whole, is_label
 
 
 def _fits_int16(values: NDArray[np.float64]) -> bool:

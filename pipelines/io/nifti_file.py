@@ -41,6 +41,11 @@ COORDINATE_LIMIT_MM = 1e6
 VOXEL_LEAST_MM = 1e-3
 """Places and sizes beyond these are taken for a lie."""
 
+ROUNDING_LIMIT, ROUNDING_OF_32_BITS = 0.1, 1e-4
+"""How far a scaled whole number may lie beside itself, and how far its slope in 32 bits moves it.
+
+Floats saved as integers are stored in steps of the slope; a coarser one leaves no labels."""
+
 Fault = Literal["UNREADABLE_VOLUME", "UNREADABLE_MASK"]
 
 
@@ -63,6 +68,13 @@ class Stored:
     def is_in_hu(self) -> bool:
         """Whether the values are whole numbers of 16 bits, and mean what they are."""
         return self.kind == np.int16 and self._is_unscaled
+
+    @property
+    def rounding(self) -> float:
+        """How far a whole number may lie beside itself by being scaled; 0 where nothing is."""
+        if self._is_unscaled:
+            return 0.0
+        return min(abs(self.slope) / 2, ROUNDING_LIMIT) + ROUNDING_OF_32_BITS
 
     @property
     def _is_unscaled(self) -> bool:
