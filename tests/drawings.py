@@ -1,5 +1,6 @@
 """DICOM segmentations and structure sets of the phantom's series, as other programs write them."""
 
+import imagecodecs
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -9,6 +10,9 @@ from pydicom.sequence import Sequence
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
     RLELossless,
     generate_uid,
 )
@@ -20,6 +24,16 @@ SYNTAXES = {
     "plain": ExplicitVRLittleEndian,
     "deflated": DeflatedExplicitVRLittleEndian,
     "rle": RLELossless,
+    "jpeg": JPEGLosslessSV1,
+    "jpeg-ls": JPEGLSLossless,
+    "jpeg 2000": JPEG2000Lossless,
+}
+ENCODERS = {
+    "jpeg": imagecodecs.ljpeg_encode,
+    "jpeg-ls": imagecodecs.jpegls_encode,
+    "jpeg 2000": lambda frame: imagecodecs.jpeg2k_encode(
+        frame, level=0, codecformat="j2k", reversible=True
+    ),
 }
 
 
@@ -90,6 +104,9 @@ def _set_pixels(dataset, frames, syntax):
         dataset.PixelData = frames.astype(np.uint8).tobytes()
         encoder = pydicom.pixels.get_encoder(RLELossless)
         dataset.PixelData = encapsulate(list(encoder.iter_encode(dataset)))
+    elif syntax in ENCODERS:
+        coded = [bytes(ENCODERS[syntax](frame.astype(np.uint8))) for frame in frames]
+        dataset.PixelData = encapsulate(coded)
     else:
         content = frames.astype(np.uint8).tobytes()
         dataset.PixelData = content + bytes(len(content) % 2)

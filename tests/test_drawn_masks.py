@@ -1,5 +1,6 @@
 """Masks as readers draw them, SEG and RTSTRUCT, against other programs' and hand-made truth."""
 
+import copy
 import math
 import shutil
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 import SimpleITK
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.encaps import encapsulate
 
 from pipelines.core.drawing import enclosed
 from pipelines.core.errors import CodedError, ItemError
@@ -17,9 +19,11 @@ from pipelines.core.export_settings import ExportSettings
 from pipelines.core.faults import FAULTS
 from pipelines.io.mask_files import bring_mask
 from pipelines.io.nifti import read_mask
+from pipelines.io.segmentation import LABEL_MAP_STORAGE, SEGMENTATION_STORAGE
 from pipelines.phantom.instances import write_series
 from pipelines.phantom.spec import SeriesSpec
-from tests.drawings import save, segmentation, structure_set
+from tests.drawings import SYNTAXES, item, one, save, segmentation, structure_set
+from tests.test_io_frames import enhanced
 
 SLICES = 6
 SPEC = replace(SeriesSpec(), instance_numbers=tuple(range(1, SLICES + 1)))
@@ -56,6 +60,12 @@ def refused(path, series, **settings):
     return error.value.code
 
 
+def in_order(series):
+    """The files of a series from the feet up, each with its place."""
+    heights = {path: pydicom.dcmread(path).ImagePositionPatient[2] for path in series.iterdir()}
+    return list(enumerate(sorted(heights, key=heights.__getitem__)))
+
+
 def kji(mask):
     """The mask as DICOM has it, [k, row, column]: LAS has its rows turned."""
     return mask.marked.transpose(2, 1, 0)[:, ::-1, :].astype(bool)
@@ -69,12 +79,12 @@ def blobs(seed=1, planes=SLICES):
 
 
 @pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL"])
-@pytest.mark.parametrize("syntax", ["plain", "deflated", "rle"])
+@pytest.mark.parametrize("syntax", list(SYNTAXES))
 def test_frames_lie_where_they_say_in_whatever_order_they_come(
     tmp_path, series, slices, kind, syntax
 ):
-    if (kind, syntax) == ("BINARY", "rle"):
-        pytest.skip("bits are never run-length coded (PS3.5 8.2.2)")
+    if kind == "BINARY" and syntax not in {"plain", "deflated"}:
+        pytest.skip("bits are never compressed by these (PS3.5 8.2)")
     truth = blobs()
     truth[2] = False
     order = [4, 0, 5, 1, 3]
@@ -87,6 +97,54 @@ def test_frames_lie_where_they_say_in_whatever_order_they_come(
     np.testing.assert_array_equal(kji(mask), truth)
     assert decision.value == "segmentation of 5 frames"
     assert decision.outcome == f"{truth.sum()} voxels on 5 of 6 slices"
+
+
+def test_bits_of_a_frame_start_and_end_anywhere_in_a_byte(tmp_path, series, slices):
+    truth = np.zeros((SLICES, ROWS, COLUMNS), dtype=bool)
+    truth[:, :7, :9] = blobs()[:, :7, :9]
+    planes = [(slices[k], 1, truth[k, :7, :9]) for k in range(SLICES)]
+    seg = segmentation(slices, planes)
+
+    mask, _ = brought(save(seg, tmp_path / "seg.dcm"), series)
+
+    np.testing.assert_array_equal(kji(mask), truth)
+    # Each frame filled up to a whole byte: no library could tell where the next one starts
+    seg.PixelData = b"".join(np.packbits(p, bitorder="little").tobytes() for *_, p in planes) * 2
+    assert refused(save(seg, tmp_path / "filled.dcm"), series) == "BAD_PIXELS"
+
+
+@pytest.mark.parametrize("sop_class", [SEGMENTATION_STORAGE, LABEL_MAP_STORAGE])
+def test_a_label_map_has_the_number_of_a_segment_in_each_pixel(tmp_path, series, slices, sop_class):
+    labels = np.random.default_rng(2).integers(0, 3, (SLICES, ROWS, COLUMNS))
+    planes = [(slices[k], 1, labels[k]) for k in range(SLICES)]
+    seg = segmentation(slices, planes, kind="LABELMAP", labels=("A", "B"))
+    seg.SOPClassUID, seg.PhotometricInterpretation = sop_class, "PALETTE COLOR"
+    seg.SegmentSequence.append(item(SegmentNumber=0, SegmentLabel="Background"))
+    for groups in seg.PerFrameFunctionalGroupsSequence:
+        del groups.SegmentIdentificationSequence
+    path = save(seg, tmp_path / "seg.dcm")
+
+    np.testing.assert_array_equal(kji(brought(path, series, mask_labels=("B",))[0]), labels == 2)
+    np.testing.assert_array_equal(kji(brought(path, series, mask_labels=("%",))[0]), labels > 0)
+
+
+def test_a_segmentation_and_a_structure_set_may_mark_the_frames_of_an_enhanced_image(
+    tmp_path, series, slices
+):
+    frames = [path for _, path in sorted((k * 5 % SLICES, path) for k, path in in_order(series))]
+    image = tmp_path / "multi-frame/a.dcm"
+    uid = pydicom.dcmread(enhanced(frames, image)).SOPInstanceUID
+    planes = [(copy.copy(slices[k]), 1, blobs()[k]) for k in range(SLICES)]
+    for where, *_ in planes:
+        where.SOPInstanceUID = uid
+    square = in_patient(slices, 3, rectangle(4.5, 2.5, 14.5, 9.5))
+    contours = save(structure_set(slices, [(1, square)]), tmp_path / "rt.dcm")
+
+    marked, _ = brought(save(segmentation(slices, planes), tmp_path / "seg.dcm"), image.parent)
+    enclosed, _ = brought(contours, image.parent)
+
+    np.testing.assert_array_equal(kji(marked), blobs())
+    assert kji(enclosed)[3, 3:10, 5:15].sum() == kji(enclosed).sum() == 70
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.25, 0.5, 1.0])
@@ -154,31 +212,63 @@ def test_a_marked_frame_on_no_slice_is_refused_and_an_empty_one_is_not(
 
 def test_a_segmentation_of_another_image_is_refused(tmp_path, series, slices):
     others = [pydicom.Dataset(one) for one in slices]
-    for number, one in enumerate(others):
-        one.SOPInstanceUID, one.FrameOfReferenceUID = f"2.25.{number}", "2.25.99"
+    for number, other in enumerate(others):
+        other.SOPInstanceUID, other.FrameOfReferenceUID = f"2.25.{number}", "2.25.99"
     seg = segmentation(others, [(others[1], 1, blobs()[1])])
 
     assert refused(save(seg, tmp_path / "seg.dcm"), series) == "MASK_OTHER_IMAGE"
 
 
-LIES = {
-    "frames": {"NumberOfFrames": 9},
-    "size": {"Rows": 60000, "Columns": 60000},
-    "type": {"SegmentationType": "SURFACE"},
-    "none": {"SegmentSequence": None},
-    "places": {"PerFrameFunctionalGroupsSequence": None},
-}
+def without_segments_of_frames(seg):
+    for groups in seg.PerFrameFunctionalGroupsSequence:
+        del groups.SegmentIdentificationSequence
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_a_segmentation_that_lies_is_refused_by_code(tmp_path, series, slices, lie):
+def of_a_segment_without_name(seg):
+    groups = seg.PerFrameFunctionalGroupsSequence[0]
+    groups.SegmentIdentificationSequence = one(ReferencedSegmentNumber=7)
+
+
+def two_of_one_number(seg):
+    seg.SegmentSequence.append(item(SegmentNumber=1, SegmentLabel="Lung"))
+
+
+def says(**elements):
+    def tell(seg):
+        for keyword, value in elements.items():
+            setattr(seg, keyword, value)
+
+    return tell
+
+
+def compressed_with_loss(seg):
+    seg.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.50"
+    seg.PixelData = encapsulate([b"no matter"])
+
+
+@pytest.mark.parametrize(
+    ("lie", "code"),
+    [
+        (says(NumberOfFrames=9), "BAD_ATTRIBUTE"),
+        (says(Rows=60000, Columns=60000), "BAD_ATTRIBUTE"),
+        (says(SegmentationType="SURFACE"), "UNSUPPORTED_OBJECT"),
+        (says(SegmentSequence=None), "MASK_LABELS"),
+        (says(PerFrameFunctionalGroupsSequence=None), "MISSING_ATTRIBUTE"),
+        (says(SegmentationType="FRACTIONAL", MaximumFractionalValue=0), "BAD_ATTRIBUTE"),
+        (without_segments_of_frames, "MISSING_ATTRIBUTE"),
+        (of_a_segment_without_name, "BAD_ATTRIBUTE"),
+        (two_of_one_number, "BAD_ATTRIBUTE"),
+        (compressed_with_loss, "UNSUPPORTED_SYNTAX"),
+    ],
+)
+def test_a_segmentation_that_lies_is_refused_by_code(tmp_path, series, slices, lie, code):
     seg = segmentation(slices, [(slices[1], 1, blobs()[1])])
-    for keyword, value in LIES[lie].items():
-        setattr(seg, keyword, value)
+    lie(seg)
 
-    code = refused(save(seg, tmp_path / "seg.dcm"), series)
+    assert refused(save(seg, tmp_path / "seg.dcm"), series) == code
 
-    assert code in {"UNREADABLE_DICOM", "BAD_ATTRIBUTE", "UNSUPPORTED_OBJECT", "MASK_LABELS"}
+
+CUT_OFF = {"UNREADABLE_DICOM", "UNREADABLE_MASK", "MISSING_ATTRIBUTE", "BAD_PIXELS"}
 
 
 def test_a_segmentation_that_is_cut_off_is_refused(tmp_path, series, slices):
@@ -186,7 +276,7 @@ def test_a_segmentation_that_is_cut_off_is_refused(tmp_path, series, slices):
     content = path.read_bytes()
     for length in range(0, len(content) - 1, 97):
         path.write_bytes(content[:length])
-        assert refused(path, series) in {"UNREADABLE_DICOM", "UNREADABLE_MASK", "BAD_ATTRIBUTE"}
+        assert refused(path, series) in CUT_OFF
 
 
 def test_a_ct_slice_is_no_mask(tmp_path, series):
@@ -262,6 +352,38 @@ def test_several_structures_are_united_not_cancelled(tmp_path, series, slices):
     assert refused(path, series) == "MASK_LABELS"
 
 
+def test_contours_of_one_structure_count_wherever_they_stand(tmp_path, series, slices):
+    square = rectangle(2.5, 2.5, 10.5, 10.5)
+    contours = [(number, in_patient(slices, number, square)) for number in (1, 2)]
+    drawing = structure_set(slices, contours, names=("A", "B"))
+    del drawing.StructureSetROISequence[1]
+    drawing.ROIContourSequence[1].ReferencedROINumber = 1
+
+    mask, _ = brought(save(drawing, tmp_path / "rt.dcm"), series)
+
+    assert kji(mask)[1].sum() == kji(mask)[2].sum() == 64
+
+
+@pytest.mark.parametrize("numbers", [(1, 1), (1, 9)], ids=["named twice", "not named"])
+def test_contours_whose_structure_nobody_can_tell_are_refused(tmp_path, series, slices, numbers):
+    square = in_patient(slices, 1, rectangle(2.5, 2.5, 10.5, 10.5))
+    drawing = structure_set(slices, [(1, square), (2, square)], names=("A", "B"))
+    for roi, number in zip(drawing.StructureSetROISequence, numbers, strict=True):
+        roi.ROINumber = number
+
+    assert refused(save(drawing, tmp_path / "rt.dcm"), series) == "BAD_ATTRIBUTE"
+
+
+def test_a_closed_contour_of_two_points_is_told_and_not_drawn(tmp_path, series, slices):
+    contours = [rectangle(2.5, 2.5, 10.5, 10.5), [(3, 3), (9, 9)], [(5, 5)]]
+    drawing = structure_set(slices, [(1, in_patient(slices, 1, points)) for points in contours])
+
+    mask, decisions = brought(save(drawing, tmp_path / "rt.dcm"), series)
+
+    assert kji(mask)[1].sum() == 64
+    assert decisions[0].value == "2 contours"
+
+
 @pytest.mark.parametrize(
     ("moved", "code"), [(0.05, None), (0.3, "MASK_OFF_SLICES"), (500, "MASK_OFF_SLICES")]
 )
@@ -285,7 +407,7 @@ def test_a_contour_out_of_plane_is_refused_and_an_open_line_is_told(tmp_path, se
     mask, decisions = brought(line, series)
 
     assert not mask.marked.any()
-    assert decisions[0].outcome == "left out: they are not closed"
+    assert decisions[0].outcome == "left out: they enclose nothing"
 
 
 def test_a_structure_set_of_another_image_is_refused(tmp_path, series, slices):

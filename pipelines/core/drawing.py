@@ -30,12 +30,12 @@ Points = NDArray[np.floating[Any]]
 class Target:
     """The image that is drawn on: its grid, and by which UIDs a drawing may refer to it.
 
-    `affine_ras` is RAS+ in mm of voxels `[i, j, k]`; `k_of_uid` gives the k of a SOPInstanceUID.
+    `affine_ras` is RAS+ in mm of voxels `[i, j, k]`; `uids` are the SOPInstanceUIDs of its images.
     """
 
     affine_ras: Affine
     shape_ijk: tuple[int, int, int]
-    k_of_uid: Mapping[str, int]
+    uids: frozenset[str]
     frame_of_reference_uid: str
 
     def refuse_strangers(self, frame_of_reference_uid: str, referenced: Iterable[str]) -> None:
@@ -44,8 +44,8 @@ class Target:
         What refers to a slice of this image is of this image, whatever else it says.
         """
         is_ours = frame_of_reference_uid and frame_of_reference_uid == self.frame_of_reference_uid
-        if not is_ours and self.k_of_uid.keys().isdisjoint(referenced):
-            message = "it refers to no slice of the image, and has another FrameOfReferenceUID"
+        if not is_ours and self.uids.isdisjoint(referenced):
+            message = "it refers to no slice of the image, nor to its FrameOfReferenceUID"
             raise ItemError("MASK_OTHER_IMAGE", message)
 
 

@@ -1,5 +1,6 @@
 """DICOM structure sets (RTSTRUCT, PS3.3 A.19): outlines that a reader has drawn on slices."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ STRUCTURE_SET_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 """PS3.3 C.8.8.6.3. Points and open lines enclose nothing."""
 
+CORNERS_LEAST = 3
 POINTS_LIMIT = 4_000_000
 COORDINATE_LIMIT_MM = 1e6
 NAME = "the structure set"
@@ -28,33 +30,36 @@ def mask_of_structures(
     Raises DicomError for what cannot be read, ItemError for what is not of this image.
     """
     with faults_of(NAME):
-        names = {
-            int(roi.ROINumber): str(roi.get("ROIName", ""))
-            for roi in dataset.get("StructureSetROISequence") or ()
-        }
-        frames = {
-            str(roi.get("ReferencedFrameOfReferenceUID", ""))
-            for roi in dataset.get("StructureSetROISequence") or ()
-        }
-        drawn = {
-            int(roi.ReferencedROINumber): list(roi.get("ContourSequence") or ())
-            for roi in dataset.get("ROIContourSequence") or ()
-        }
+        rois = list(dataset.get("StructureSetROISequence") or ())
+        names = {int(roi.ROINumber): str(roi.get("ROIName", "")) for roi in rois}
+        frames = {str(roi.get("ReferencedFrameOfReferenceUID", "")) for roi in rois}
+        drawn = _drawn(dataset)
+        if len(names) < len(rois) or not names.keys() >= drawn.keys():
+            message = f"{NAME} gives no or several names to the contours of one number"
+            raise DicomError("BAD_ATTRIBUTE", message)
         referenced = {uid for items in drawn.values() for item in items for uid in _sources(item)}
     target.refuse_strangers(frames.pop() if len(frames) == 1 else "", referenced)
     marked = np.zeros(target.shape_ijk, dtype=np.uint8, order="F")
-    open_lines = 0
+    left_out = 0
     for number in choose_labels(names, labels):
         with faults_of(NAME):
             items = drawn.get(number, [])
             closed = [one for one in items if one.get("ContourGeometricType") in CLOSED]
-            contours = list(_points(closed))
-        open_lines += len(items) - len(closed)
+            contours = [points for points in _points(closed) if len(points) >= CORNERS_LEAST]
+        left_out += len(items) - len(contours)
         marked |= mask_of_contours(contours, target).marked
-    outcome = "left out: they are not closed"
-    note = Decision(rule="mask_contours", value=f"{open_lines} contours", outcome=outcome)
+    outcome = "left out: they enclose nothing"
+    note = Decision(rule="mask_contours", value=f"{left_out} contours", outcome=outcome)
     mask = Mask(marked=marked, affine_ras=target.affine_ras)
-    return mask, (note,) if open_lines else ()
+    return mask, (note,) if left_out else ()
+
+
+def _drawn(dataset: Dataset) -> dict[int, list[Dataset]]:
+    """All contours of each structure, by its number."""
+    drawn: dict[int, list[Dataset]] = defaultdict(list)
+    for roi in dataset.get("ROIContourSequence") or ():
+        drawn[int(roi.ReferencedROINumber)] += roi.get("ContourSequence") or ()
+    return drawn
 
 
 def _points(contours: Sequence[Dataset]) -> Iterator[Points]:

@@ -19,7 +19,7 @@ from pipelines.core.model import Decision
 from pipelines.core.survey import survey
 from pipelines.io.contours import STRUCTURE_SET_STORAGE, mask_of_structures
 from pipelines.io.dicom import faults_of, read_dataset
-from pipelines.io.headers import read_header
+from pipelines.io.headers import read_headers
 from pipelines.io.mask_names import NIFTI_SUFFIXES, suffix_of
 from pipelines.io.nifti import read_mask, write_mask
 from pipelines.io.packing import SCRATCH_LEVEL
@@ -108,18 +108,17 @@ def creators_of(path: Path) -> tuple[str, ...]:
 
 
 def target_of(series: Path) -> Target:
-    """The grid of the slices in a folder; raises GeometryError where they do not make one."""
-    headers = [read_header(path) for path in sorted(series.glob("*.dcm"))]
+    """The grid of the slices, or frames, in a folder.
+
+    Raises GeometryError where they do not make one.
+    """
+    headers = [header for path in sorted(series.glob("*.dcm")) for header in read_headers(path)]
     found = survey(headers, minimum_slices=2, is_same=lambda _one, _other: True)
     if found is None:
         raise ItemError("MASK_OTHER_IMAGE", "the image it belongs to is a localizer")
-    tags = [int(Tag("FrameOfReferenceUID"))]
-    first = read_dataset(found.slices[0].path, pixels=False, tags=tags, name="a slice")
-    with faults_of("a slice"):
-        frame_of_reference_uid = str(first.get("FrameOfReferenceUID", ""))
     return Target(
         affine_ras=found.stack.affine_ras,
         shape_ijk=found.stack.shape_ijk,
-        k_of_uid={one.sop_instance_uid: k for k, one in enumerate(found.slices)},
-        frame_of_reference_uid=frame_of_reference_uid,
+        uids=frozenset(one.sop_instance_uid for one in found.slices),
+        frame_of_reference_uid=found.slices[0].frame_of_reference_uid or "",
     )

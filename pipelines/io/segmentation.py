@@ -1,8 +1,8 @@
 """DICOM segmentations (SEG, PS3.3 A.51): which voxels of an image a reader has marked.
 
 Frames are not slices: there are as many as there are marked slices of each segment, in any order,
-and each says itself where it lies. Bit-packed, 8-bit, run-length coded and deflated frames are
-read; a label map (PS3.3 A.89) has the number of a segment as the value of a pixel.
+and each says itself where it lies. A label map (PS3.3 A.89) has the number of a segment as the
+value of a pixel.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.pixels.utils import pixel_array
 
 from pipelines.core.drawing import Frame, Marked, Target, choose_labels, mask_of_frames
 from pipelines.core.errors import DicomError
 from pipelines.core.grids import Affine, Mask
 from pipelines.io.dicom import faults_of
+from pipelines.io.segment_planes import NAME, read_plane
 
 SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -25,7 +25,7 @@ FRAMES_LIMIT = 1 << 15
 PIXELS_LIMIT = 1 << 31
 """More frames or pixels than eight volumes of 1024 slices are taken for a lie."""
 
-NAME = "the segmentation"
+KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 
 
 def mask_of_segmentation(
@@ -40,27 +40,37 @@ def mask_of_segmentation(
         _refuse_liars(dataset)
         frames = list(dataset.PerFrameFunctionalGroupsSequence)
         referenced = {uid for groups in frames for uid in _sources(groups)}
-        names = {
-            int(segment.SegmentNumber): str(segment.get("SegmentLabel", ""))
-            for segment in dataset.SegmentSequence
-            if int(segment.SegmentNumber) > 0  # 0 is the background of a label map
-        }
+        names = _names(dataset)
         frame_of_reference_uid = str(dataset.get("FrameOfReferenceUID", ""))
     target.refuse_strangers(frame_of_reference_uid, referenced)
-    chosen = choose_labels(names, labels)
-    rule = _Rule(chosen=chosen, threshold=threshold)
+    chosen = choose_labels({number: names[number] for number in names if number}, labels)
+    rule = _Rule(named=frozenset(names), chosen=chosen, threshold=threshold)
     return mask_of_frames(_frames(dataset, frames, rule), target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    """Which segments are wanted, and what share of the maximum is marked."""
+    """Which segments there are, which are wanted, and what share of the maximum is marked."""
 
+    named: frozenset[int]
     chosen: tuple[int, ...]
     threshold: float
 
 
+def _names(dataset: Dataset) -> dict[int, str]:
+    """The label of each segment by its number; 0 is the background of a label map."""
+    segments = list(dataset.SegmentSequence)
+    names = {int(one.SegmentNumber): str(one.get("SegmentLabel", "")) for one in segments}
+    if len(names) < len(segments):
+        raise DicomError("BAD_ATTRIBUTE", f"{NAME} gives one number to several segments")
+    return names
+
+
 def _refuse_liars(dataset: Dataset) -> None:
+    if dataset.SegmentationType not in KINDS:
+        raise DicomError("UNSUPPORTED_OBJECT", f"{NAME} is of a type that is not known")
+    if not dataset.get("PerFrameFunctionalGroupsSequence"):
+        raise DicomError("MISSING_ATTRIBUTE", f"{NAME} does not say where its frames lie")
     frames, rows, columns = (
         int(dataset[word].value) for word in ("NumberOfFrames", "Rows", "Columns")
     )
@@ -76,21 +86,24 @@ def _frames(dataset: Dataset, frames: Sequence[Dataset], rule: _Rule) -> Iterato
         shared = next(iter(dataset.get("SharedFunctionalGroupsSequence") or ()), Dataset())
     for index, groups in enumerate(frames):
         with faults_of(NAME):
-            wanted = _wanted(groups, shared, rule)
+            wanted = _wanted(dataset, groups, shared, rule)
             if not wanted:
                 continue
-            values = pixel_array(dataset, index=index)
-            marked = _marked(dataset, values, wanted, rule.threshold)
+            marked = _marked(dataset, read_plane(dataset, index), wanted, rule.threshold)
             frame = Frame(marked=marked, affine_lps=_affine(groups, shared))
         yield frame
 
 
-def _wanted(groups: Dataset, shared: Dataset, rule: _Rule) -> tuple[int, ...]:
+def _wanted(dataset: Dataset, groups: Dataset, shared: Dataset, rule: _Rule) -> tuple[int, ...]:
     """Which of the chosen segments may be in a frame: in a label map, all of them."""
+    if dataset.SegmentationType == "LABELMAP":
+        return rule.chosen
     identification = _macro(groups, shared, "SegmentIdentificationSequence")
     if identification is None:
-        return rule.chosen
+        raise DicomError("MISSING_ATTRIBUTE", f"{NAME} does not say whose its frames are")
     of_frame = int(identification.ReferencedSegmentNumber)
+    if of_frame not in rule.named:
+        raise DicomError("BAD_ATTRIBUTE", f"{NAME} has frames of a segment that it does not name")
     return (of_frame,) if of_frame in rule.chosen else ()
 
 
@@ -98,15 +111,16 @@ def _marked(
     dataset: Dataset, values: NDArray[Any], wanted: tuple[int, ...], threshold: float
 ) -> Marked:
     """What is marked in a frame of stored values `[row, column]`."""
-    kind = str(dataset.SegmentationType)
-    if values.ndim != 2 or kind not in {"BINARY", "FRACTIONAL", "LABELMAP"}:
-        raise DicomError("UNSUPPORTED_OBJECT", f"{NAME} is of a type that is not known")
-    if kind == "LABELMAP":
+    if values.ndim != 2:
+        raise DicomError("BAD_PIXELS", f"{NAME} has frames of several colours")
+    if dataset.SegmentationType == "LABELMAP":
         return np.isin(values, wanted)
-    if kind == "BINARY":
+    if dataset.SegmentationType == "BINARY":
         return np.asarray(values != 0)
-    least = threshold * int(dataset.MaximumFractionalValue)
-    return np.asarray((values >= least) & (values > 0))
+    most = int(dataset.MaximumFractionalValue)
+    if most < 1:
+        raise DicomError("BAD_ATTRIBUTE", f"{NAME} has a MaximumFractionalValue of nothing")
+    return np.asarray((values >= threshold * most) & (values > 0))
 
 
 def _affine(groups: Dataset, shared: Dataset) -> Affine:
