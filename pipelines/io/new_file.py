@@ -3,7 +3,7 @@
 import os
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.core.errors import DicomError
 from pipelines.core.values import PIXEL_DATA
@@ -13,6 +13,8 @@ IMPLEMENTATION_CLASS_UID = "2.25.238573945062817301928374650192837465"
 IMPLEMENTATION_VERSION_NAME = "MOSMED"
 COPIED_AT_ONCE_BYTES = 1 << 18
 """Larger pieces make the kernel look for larger pages, which a full machine has not."""
+
+HELD_BYTES = 1 << 22
 
 SEQUENCE_END_BYTES = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
@@ -28,9 +30,17 @@ class FileRange:
     start: int
     length: int
     mended: Callable[[bytes], bytes] | None = None
+    held: tuple[bytes, ...] = ()
+
+    def once(self) -> "FileRange":
+        """The same, read already if it is no more than a slice; what is longer is read again."""
+        return replace(self, held=tuple(self.pieces())) if self.length <= HELD_BYTES else self
 
     def pieces(self) -> Iterator[bytes]:
         """What lies in the file, an even number of words at a time; less if it ends too early."""
+        if self.held:
+            yield from self.held if self.mended is None else map(self.mended, self.held)
+            return
         at, end = self.start, self.start + self.length
         while piece := os.pread(self.descriptor, min(end - at, COPIED_AT_ONCE_BYTES), at):
             yield piece if self.mended is None else self.mended(piece)

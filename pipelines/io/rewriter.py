@@ -273,6 +273,9 @@ def _pixels(raw: RawHeader, descriptor: int) -> tuple[bytes | FileRange, Counter
         return silent, Counter(remark=remarks)
     native = FileRange(descriptor=descriptor, start=raw.pixels_start, length=raw.pixels_length)
     unused = unused_bits_in(raw)
-    if unused is None or not unused.say_something(native.pieces):
+    if unused is None:
+        return native, Counter()
+    native = native.once()
+    if not unused.say_something(native.pieces):
         return native, Counter()
     return replace(native, mended=unused.cleared), Counter({UNUSED_BITS: 1})
