@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from pipelines.core.errors import DicomError, PeerError, WorkspaceError
-from pipelines.io import index, probe, walker
+from pipelines.io import index, inflating, probe, walker
 from pipelines.io.index import lookup, refresh
 from pipelines.io.probe import Kind, probe_file
 from pipelines.phantom.documents import dose_report_sr
@@ -275,7 +275,7 @@ def test_endless_elements_are_given_up(tmp_path, monkeypatch):
 
 
 def test_a_data_set_that_inflates_without_end_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(walker, "INFLATED_LIMIT_BYTES", 1 << 16)
+    monkeypatch.setattr(inflating, "INFLATED_LIMIT_BYTES", 1 << 16)
     clean = file_bytes(SeriesSpec(syntax=Syntax.EXPLICIT_LITTLE))
     meta = clean[: clean.index(struct.pack("<HH", 0x0008, 0x0005))]
     syntax = struct.pack("<HH2sH", 2, 0x10, b"UI", 22) + DeflatedExplicitVRLittleEndian.encode()

@@ -18,7 +18,7 @@ from pydicom.encaps import encapsulate
 
 from pipelines.core.errors import DicomError
 from pipelines.core.slices import PixelFormat
-from pipelines.io import tolerant_header
+from pipelines.io import inflating
 from pipelines.io.headers import read_header
 from pipelines.io.pixels import Rescue, decode, to_hu
 from pipelines.phantom.instances import write_series
@@ -358,7 +358,7 @@ def test_native_pixels_of_another_size_than_the_header_says_are_refused(tmp_path
 
 
 def test_a_deflated_file_that_inflates_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(tolerant_header, "INFLATED_LIMIT_BYTES", 1 << 20)
+    monkeypatch.setattr(inflating, "INFLATED_LIMIT_BYTES", 1 << 20)
     path = write_slice(tmp_path, syntax=Syntax.DEFLATED)
     whole = path.read_bytes()
     start = 144 + int.from_bytes(whole[140:144], "little")

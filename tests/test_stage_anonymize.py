@@ -468,6 +468,7 @@ def test_a_mask_keeps_its_geometry_and_voxels_and_nothing_else(order, is_gzip, t
         nifti(values={70: ("2h", 128, 24)}),
         nifti(values={108: ("f", float("nan"))}),
         nifti(values={108: ("f", 1e30)}),
+        gzip.compress(nifti() + bytes(1 << 22), mtime=0),
     ],
 )
 def test_what_is_no_mask_is_refused(content, tmp_path, settings):

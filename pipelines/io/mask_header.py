@@ -8,11 +8,11 @@ with the fields of `GEOMETRY`; the voxels are copied as bytes, as many as the he
 import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 from typing import BinaryIO
 
 from pipelines.core.errors import ItemError
+from pipelines.io.packing import open_packed
 
 HEADER_BYTES = 348
 DATA_OFFSET = 352
@@ -55,12 +55,10 @@ def clean_mask(source: Path, target: Path) -> None:
     Raises ItemError UNREADABLE_MASK if it is not a whole single-file NIfTI-1 image.
     """
     try:
-        with source.open("rb") as raw:
-            is_gzip = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(source) if is_gzip else source.open("rb") as stream:
-            _copy(stream, target)  # type: ignore[arg-type]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise _unreadable("broken gzip") from error
+        with open_packed(source) as (stream, _):
+            _copy(stream, target)
+    except ValueError as error:
+        raise _unreadable(str(error)) from error
 
 
 def _unreadable(what: str) -> ItemError:
@@ -85,11 +83,11 @@ def _copy(stream: BinaryIO, target: Path) -> None:
 
 def _read_on(stream: BinaryIO) -> None:
     """Read to the end, where gzip has its checksum: a damaged mask marks other voxels."""
-    left = MAXIMUM_DATA_BYTES
-    while left > 0 and (content := stream.read(CHUNK_BYTES)):
-        left -= len(content)
-    if left <= 0:
-        raise _unreadable("far more than its header says")
+    behind = 0
+    while content := stream.read(CHUNK_BYTES):
+        behind += len(content)
+        if behind > CHUNK_BYTES:
+            raise _unreadable("far more than its header says")
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:

@@ -7,7 +7,6 @@ deflated file is written as Explicit VR Little Endian, so that its header can be
 """
 
 import struct
-import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +24,7 @@ from pydicom.uid import (
 from pipelines.core.errors import DicomError
 from pipelines.core.values import PIXEL_DATA
 from pipelines.io.dicom import faults_of, has_magic, read_dataset
+from pipelines.io.inflating import inflated
 from pipelines.io.new_file import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -35,7 +35,6 @@ from pipelines.io.unused_bits import UnusedBits, unused_bits
 from pipelines.io.walker import UNDEFINED_LENGTH, walk
 
 MAXIMUM_FILE_BYTES = 1 << 32
-MAXIMUM_INFLATED_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +99,10 @@ def _transfer_syntax(meta: Dataset, name: str) -> UID:
 
 
 def _inflated(content: bytes, name: str) -> bytes:
-    """A deflated file as Explicit VR Little Endian (PS3.5 A.5); at most 1 GiB of it."""
+    """A deflated file as Explicit VR Little Endian (PS3.5 A.5).
+
+    Raises DicomError UNREADABLE_DICOM.
+    """
     stream = BytesIO(content)
     stream.seek(132)
     pydicom.filereader.read_dataset(
@@ -109,13 +111,12 @@ def _inflated(content: bytes, name: str) -> bytes:
         is_little_endian=True,
         stop_when=lambda tag, _vr, _length: tag.group != 2,
     )
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = inflater.decompress(content[stream.tell() :], MAXIMUM_INFLATED_BYTES)
-    if inflater.unconsumed_tail or not inflater.eof:
-        raise DicomError("UNREADABLE_DICOM", f"{name}: the deflated part is broken or too large")
+    data, is_whole = inflated(content[stream.tell() :])
+    if not is_whole:
+        raise DicomError("UNREADABLE_DICOM", f"{name}: the deflated part is broken")
     meta = Dataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    return bytes(128) + b"DICM" + _encoded_meta(meta) + inflated
+    return bytes(128) + b"DICM" + _encoded_meta(meta) + data
 
 
 def _encoded_meta(meta: Dataset) -> bytes:

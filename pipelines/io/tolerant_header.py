@@ -1,6 +1,5 @@
 """Some attributes of a DICOM file by pydicom, which takes what `io.quick_header` does not."""
 
-import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -15,14 +14,12 @@ from pipelines.core.errors import DicomError
 from pipelines.core.syntaxes import DEFLATED_SYNTAX, EXPLICIT_SYNTAX
 from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, faults_of
 from pipelines.io.fields import fields_of
+from pipelines.io.inflating import inflated
 
 FILE_META_AT = PREAMBLE_BYTES + len(MAGIC) + 12
 """Where the file meta starts that (0002,0000) counts: after itself (PS3.10 7.1)."""
 
 FILE_META_PROBE_BYTES = 1024
-
-INFLATED_LIMIT_BYTES = 1 << 28
-"""A deflated slice that grows beyond this is refused: sixteen times the largest matrix taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,15 +42,11 @@ def plain_form(path: Path) -> bytes:
         if meta.get("TransferSyntaxUID") != DEFLATED_SYNTAX:
             raise DicomError("UNREADABLE_DICOM", f"{path.name}: not what its header pretends")
     raw = path.read_bytes()
-    engine = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        data = engine.decompress(raw[start:], INFLATED_LIMIT_BYTES)
-    except zlib.error as error:
-        message = f"{path.name}: the deflated data set is corrupt"
-        raise DicomError("UNREADABLE_DICOM", message) from error
-    if engine.unconsumed_tail:
-        raise DicomError("UNREADABLE_DICOM", f"{path.name}: the data set inflates without end")
-    if not engine.eof:
+        data, is_whole = inflated(raw[start:])
+    except DicomError as error:
+        raise DicomError(error.code, f"{path.name}: {error.message}") from error
+    if not is_whole:
         raise DicomError("TRUNCATED_FILE", f"{path.name}: the deflated data set is cut off")
     # The shorter UID keeps its place, so that the meta's lengths stay right
     head = raw[:start].replace(DEFLATED_SYNTAX.encode(), EXPLICIT_SYNTAX.encode() + bytes(3), 1)

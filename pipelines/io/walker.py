@@ -6,13 +6,13 @@ keeps the raw values asked for, proves that the pixel data are all there, and ta
 """
 
 import struct
-import zlib
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import BinaryIO
 
 from pipelines.core.errors import DicomError
 from pipelines.io.dicom import MAGIC, PREAMBLE_BYTES, has_magic
+from pipelines.io.inflating import inflated
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -35,9 +35,6 @@ VALUE_LIMIT_BYTES = 4096
 
 ELEMENT_LIMIT = 2_000_000
 """Elements and items walked in one file: twenty times a multi-frame CT of a thousand frames."""
-
-INFLATED_LIMIT_BYTES = 1 << 29
-"""A deflated data set that grows beyond this is refused: a scan of a thousand slices fits."""
 
 
 @dataclass(slots=True)
@@ -91,15 +88,9 @@ def walk_pixels(stream: BinaryIO, size_bytes: int, at: int) -> Walked:
 
 def _inflated(cursor: "_Cursor", walked: Walked) -> "_Cursor":
     """A cursor on the inflated data set (PS3.5 A.5); a stream cut short gives what it holds."""
-    engine = zlib.decompressobj(-zlib.MAX_WBITS)
     cursor.stream.seek(cursor.at)
-    try:
-        data = engine.decompress(cursor.stream.read(), INFLATED_LIMIT_BYTES)
-    except zlib.error as error:
-        raise DicomError("UNREADABLE_DICOM", "the deflated data set is corrupt") from error
-    if engine.unconsumed_tail:
-        raise DicomError("UNREADABLE_DICOM", "the deflated data set inflates without end")
-    walked.truncated = not engine.eof
+    data, is_whole = inflated(cursor.stream.read())
+    walked.truncated = not is_whole
     return _Cursor(BytesIO(data), len(data), 0)
 
 
