@@ -16,13 +16,16 @@ from pipelines.runner import Result, Task, Workers, start_processes
 class FolderStage:
     """A stage that works on plain folders: what it finds in one, and what it does with each.
 
-    `work` is told an item, the settings of `tables` in their order, and an empty folder.
+    `work` is told an item, the settings of `tables` in their order, and an empty folder; or, if it
+    `makes_folder`, the place of one: of thousands of files that are no images, thousands of folders
+    would take longer to make and to remove than the files to read.
     """
 
     name: str
     find: Callable[[Path], tuple[FolderItem, ...]]
     work: Callable[..., Any]
     tables: tuple[type, ...]
+    makes_folder: bool = False
 
     def items_in(self, in_folder: Path) -> tuple[FolderItem, ...]:
         """What is found below IN; raises WorkspaceError where there is nothing at all."""
@@ -50,7 +53,13 @@ def folder_stage(name: str, *, thin_early: bool = False) -> FolderStage:
             from pipelines import convert as stage
         case _:
             from pipelines import thin as stage
-    return FolderStage(name=name, find=stage.find, work=stage.work_plain, tables=stage.TABLES)
+    return FolderStage(
+        name=name,
+        find=stage.find,
+        work=stage.work_plain,
+        tables=stage.TABLES,
+        makes_folder=name == "anonymize",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +112,7 @@ def run_folder(
                 arguments=(item, *settings),
                 folder=scratch / str(number),
                 is_sealed=False,
+                makes_folder=stage.makes_folder,
             )
             for number, item in enumerate(items)
         }

@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,8 @@ FREED_ONCE_BYTES = 4 << 20
 class Task:
     """One call `work(*arguments, folder)` for one study; `folder` is made for it, empty.
 
-    What it makes is synced and digested for the ledger if `is_sealed`, else left to the caller.
+    Unless `makes_folder`: then the work makes it itself, once it has something to put there. What
+    it makes is synced and digested for the ledger if `is_sealed`, else left to the caller.
     """
 
     public_id: str
@@ -51,6 +52,7 @@ class Task:
     arguments: tuple[Any, ...]
     folder: Path
     is_sealed: bool = True
+    makes_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,8 @@ def attempt(task: Task) -> Result:
     value: Any
     try:
         shutil.rmtree(task.folder, ignore_errors=True)
-        task.folder.mkdir(parents=True)
+        if not task.makes_folder:
+            task.folder.mkdir(parents=True)
         value = task.work(*task.arguments, task.folder)
         if task.is_sealed and not isinstance(value, Excluded):
             from pipelines.io.sealing import seal
@@ -106,6 +109,7 @@ def attempt(task: Task) -> Result:
     )
 
 
+@cache
 def _keep_memory() -> None:
     """Let this process keep what it frees, instead of begging the kernel for it slice by slice.
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,15 @@ def test_a_result_comes_with_the_seal_of_its_files(tmp_path):
 
     assert result.value == "s1"
     assert (result.outputs.files, result.outputs.size_bytes) == (1, 2)
+
+
+def test_a_task_that_makes_its_folder_leaves_none_where_it_had_nothing_to_put(tmp_path):
+    nothing = replace(task(tmp_path, leak), makes_folder=True, is_sealed=False)
+    (tmp_path / "s1").mkdir()
+    (tmp_path / "s1" / "of an earlier run").write_bytes(b"")
+
+    assert attempt(nothing).value.code == "IDENTITY_LEFT"
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_folder_of_a_task_is_empty_whatever_was_left_in_it(tmp_path):
