@@ -23,7 +23,9 @@ from pipelines.core.export_settings import ExportSettings
     type=OrAddress(EXISTING_FILE),
     help="The RIS: a .xlsx, a .csv, or an address.",
 )
-@click.option("--sheet", help="The sheet of the .xlsx; the first one, if not given.")
+@click.option(
+    "--sheet", help="The sheet of the .xlsx; if not given, the one whose titles are known best."
+)
 @click.option("--query", help="What a database is asked, e.g. SELECT * FROM studies.")
 @click.option(
     "--pacs", type=OrAddress(EXISTING_FOLDER), help="The folder of the PACS export, or a PACS."

@@ -98,7 +98,8 @@ def _write_settings(workspace: Workspace, settings: Settings) -> None:
 def _show_columns(settings: SelectSettings) -> SettingsError | None:
     """Show what was recognised; what `select` will refuse until a column is named."""
     name, recognised = recognise(settings)
-    click.echo(f"{name}: recognised")
+    how = f" ({recognised.read_as})" if recognised.read_as else ""
+    click.echo(f"{name}{how}: recognised")
     for field, title in recognised.titles.items():
         click.echo(f"  {title:<36} {field}")
     for title in recognised.unrecognised:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.errors import PeerError
+from pipelines.core.model import Sex
 from pipelines.io.tables import read_table
 from pipelines.peers import cells, ris
 from tests.ris_files import rows_of, write_xlsx
@@ -148,16 +149,82 @@ def test_an_empty_sheet_is_said_to_be_empty(tmp_path):
         read_table(write_xlsx(tmp_path / "ris.xlsx", []))
 
 
-def test_an_empty_sheet_before_the_table_is_told_with_the_one_to_name(tmp_path):
+def workbook_of(path, sheets):
+    """Write the rows of some sheets, by their names."""
     book = openpyxl.Workbook()
-    book.create_sheet("Данные").append(["Accession Number", "Пол"])
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize("first", [[], [["Отчёт", "за март"]]], ids=["empty", "cover"])
+def test_of_several_sheets_the_one_with_the_titles_is_read_and_told(tmp_path, first):
+    table = [["Accession Number", "Пол"], ["A1", "м"]]
+    sheets = {"Титул": first, "Март": table, "Апрель": table}
+    path = workbook_of(tmp_path / "ris.xlsx", sheets)
+
+    [row], _ = rows_of(path, rules=("identified",))
+
+    assert row.accession_number == "A1"
+    assert read_table(path, is_known="Пол".__eq__).read_as == (
+        "sheet 'Март'; not read: 'Титул', 'Апрель'"
+    )
+
+
+def test_what_stands_above_the_header_is_not_taken_for_it(tmp_path):
+    table = [
+        ["Отчёт по исследованиям"],
+        ["Период", "01.03.2020", "31.03.2020"],
+        ["Исследование", None, "Сведения"],
+        ["Номер исследования", "Комментарий", "Пол"],
+        ["A1", "Пол", "м"],
+    ]
+    path = write_xlsx(tmp_path / "ris.xlsx", table)
+
+    [row], unreadable = rows_of(path, rules=("identified",))
+
+    assert (row.row, row.accession_number, row.patient_sex) == (5, "A1", Sex.MALE)
+    assert not unreadable
+
+
+def test_a_title_that_is_merged_over_two_rows_belongs_to_the_lower_one(tmp_path):
+    table = [
+        ["Номер исследования", "Пациент", None, "Модальность"],
+        [None, "ФИО", "Пол", None],
+        ["A1", "Иванов Иван", "м", "КТ"],
+    ]
+    book = openpyxl.Workbook()
+    for row in table:
+        book.active.append(row)
+    for cells_of in ("A1:A2", "B1:C1", "D1:D2"):
+        book.active.merge_cells(cells_of)
     book.save(tmp_path / "ris.xlsx")
 
-    with pytest.raises(PeerError) as caught:
-        rows_of(tmp_path / "ris.xlsx", rules=("identified",))
+    [row], _ = rows_of(tmp_path / "ris.xlsx", rules=("identified",))
 
-    assert "the sheet 'Sheet' is empty" in caught.value.message
-    assert 'sheet = "Данные"' in caught.value.hint
+    assert (row.accession_number, row.patient_name) == ("A1", "Иванов Иван")
+    assert (row.patient_sex, row.modality) == (Sex.MALE, "КТ")
+
+
+def test_a_title_that_the_settings_name_tells_the_header_too(tmp_path):
+    path = write_xlsx(tmp_path / "ris.xlsx", [["за", "март"], ["№ в журнале", "прочее"], ["A1", 1]])
+
+    [row], _ = rows_of(path, columns={"accession_number": "№ в журнале"}, rules=("identified",))
+
+    assert row.accession_number == "A1"
+
+
+def test_a_comma_in_the_name_of_a_report_does_not_divide_the_cells(tmp_path):
+    path = tmp_path / "ris.csv"
+    path.write_text("КТ ОГК, март\nНомер исследования;Пол\nA1;м\n", "cp1251")
+
+    [row], _ = rows_of(path, rules=("identified",))
+
+    assert row.accession_number == "A1"
 
 
 def is_read_or_refused(path):

@@ -35,7 +35,9 @@ class SelectSettings(PatientSettings):
         "The RIS: a .xlsx or .csv, or an address like postgresql://reader@host/ris.",
         enters=Enters.CONTENT,
     )
-    sheet: str = knob("", "The sheet of the .xlsx to read; empty for the first one.")
+    sheet: str = knob(
+        "", "The sheet of the .xlsx to read; empty for the one whose titles are known best."
+    )
     query: str = knob("", "What a database is asked, e.g. SELECT * FROM studies; it only reads.")
     studies: int = knob(1110, "How many studies to publish.", minimum=1)
     reserves: int = knob(

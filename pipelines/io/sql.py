@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 from pipelines.core.addresses import shown
 from pipelines.core.errors import PeerError, SettingsError
-from pipelines.io.tables import Cell, Line, Table
+from pipelines.io.table_header import Cell, Line
+from pipelines.io.tables import Table
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines.core.model import Category, Sex
 from pipelines.core.spelling import fold
-from pipelines.io.tables import Cell
+from pipelines.io.table_header import Cell
 
 Reader = Callable[[str], Any]
 

@@ -12,7 +12,8 @@ from pipelines.core.patients import canonical
 from pipelines.core.readings import final_category
 from pipelines.core.select_settings import SelectSettings
 from pipelines.core.spelling import fold
-from pipelines.io.tables import Cell, Row, Table, read_table
+from pipelines.io.table_header import Cell
+from pipelines.io.tables import Row, Table, read_table
 from pipelines.peers import cells
 from pipelines.peers.ris_titles import FIELD_OF, simplified
 

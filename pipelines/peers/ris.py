@@ -15,10 +15,10 @@ from pipelines.core.identity import RisRow
 from pipelines.core.model import Sex
 from pipelines.core.node_settings import NodeSettings
 from pipelines.core.select_settings import SelectSettings
-from pipelines.io.tables import Cell, Line
+from pipelines.io.table_header import Cell, Line
 from pipelines.peers import cells
 from pipelines.peers.ris_sources import Source, open_source
-from pipelines.peers.ris_titles import Recognised, recognised_in, refuse_blind_rules
+from pipelines.peers.ris_titles import Recognised, recognised_in, refuse_blind_rules, title_known_to
 
 READERS: dict[str, dict[str, Any]] = {
     "accession_number": {"reader": cells.text, "remembered": 0, "plain": cells.PLAIN_NUMBER},
@@ -96,7 +96,7 @@ def open_ris(settings: SelectSettings, node: NodeSettings | None = None) -> Ris:
     Raises SettingsError where a column is not found or a rule has none to go by, PeerError where
     it cannot be read.
     """
-    source = open_source(settings, node)
+    source = open_source(settings, node, is_known=title_known_to(settings))
     try:
         recognised = recognised_in(source, settings)
         refuse_blind_rules(settings, recognised)
@@ -108,7 +108,7 @@ def open_ris(settings: SelectSettings, node: NodeSettings | None = None) -> Ris:
 
 def recognise(settings: SelectSettings, node: NodeSettings | None = None) -> tuple[str, Recognised]:
     """The name of the RIS, and which of its columns is which field; raises as `open_ris` does."""
-    source = open_source(settings, node)
+    source = open_source(settings, node, is_known=title_known_to(settings))
     source.table.close()
     return source.name, recognised_in(source, settings)
 

@@ -13,7 +13,8 @@ from pipelines.core.addresses import shown
 from pipelines.core.errors import ItemError, PeerError
 from pipelines.core.node_settings import NodeSettings
 from pipelines.core.select_settings import SelectSettings
-from pipelines.io.tables import Line, Table
+from pipelines.io.table_header import Line
+from pipelines.io.tables import Table
 from pipelines.peers import opening
 from pipelines.peers.days import COLUMNS, read_day
 from pipelines.peers.policy import Policy

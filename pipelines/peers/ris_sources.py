@@ -9,6 +9,7 @@ from pipelines.core.addresses import shown
 from pipelines.core.errors import SettingsError
 from pipelines.core.node_settings import NodeSettings
 from pipelines.core.select_settings import SelectSettings
+from pipelines.io.table_header import IsKnown
 from pipelines.io.tables import Table, read_table
 
 PACS_SCHEMES = frozenset({"http", "https", "dicom", "dicoms"})
@@ -23,11 +24,13 @@ class Source:
     table: Table
 
 
-def open_source(settings: SelectSettings, node: NodeSettings | None = None) -> Source:
+def open_source(
+    settings: SelectSettings, node: NodeSettings | None = None, *, is_known: IsKnown
+) -> Source:
     """The RIS that the settings name, its columns known, its rows still to come.
 
-    `node` is how a PACS is called that stands in for a RIS. Raises SettingsError where none is
-    named, PeerError where it cannot be read.
+    `node` is how a PACS is called that stands in for a RIS; `is_known` says of which titles a file
+    may have some. Raises SettingsError where none is named, PeerError where it cannot be read.
     """
     if settings.ris is None:
         raise SettingsError(
@@ -35,7 +38,7 @@ def open_source(settings: SelectSettings, node: NodeSettings | None = None) -> S
             hint="Name its export or its address: ris = ... under [select].",
         )
     if isinstance(settings.ris, Path):
-        table = read_table(settings.ris, sheet=settings.sheet)
+        table = read_table(settings.ris, sheet=settings.sheet, is_known=is_known)
         return Source(name=settings.ris.name, table=table)
     return Source(name=shown(settings.ris), table=_remote(settings.ris, settings, node))
 

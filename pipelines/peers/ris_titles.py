@@ -9,6 +9,7 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.identity import RisRow
 from pipelines.core.select_settings import SelectSettings
 from pipelines.core.spelling import fold
+from pipelines.io.table_header import IsKnown
 from pipelines.peers.ris_sources import Source
 
 SYNONYMS: dict[str, str] = {
@@ -94,10 +95,24 @@ FIELD_OF = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
-    """Which column is which: `titles` by field of RisRow, and the titles that are nothing."""
+    """Which column is which: `titles` by field of RisRow, and the titles that are nothing.
+
+    `read_as` is what was chosen to read the table so: an encoding, a sheet of several.
+    """
 
     titles: Mapping[str, str]
     unrecognised: tuple[str, ...]
+    read_as: str = ""
+
+
+def title_known_to(settings: SelectSettings) -> IsKnown:
+    """Tells whether a title is one of ours, or one that the settings name."""
+    named = set(map(simplified, settings.columns.values()))
+
+    def is_known(title: str) -> bool:
+        return simplified(title) in FIELD_OF or simplified(title) in named
+
+    return is_known
 
 
 def recognised_in(source: Source, settings: SelectSettings) -> Recognised:
@@ -121,6 +136,7 @@ def recognised_in(source: Source, settings: SelectSettings) -> Recognised:
     return Recognised(
         titles={name: titles[name] for name in FIELDS if name in titles},
         unrecognised=tuple(title for title in columns if title not in titles.values()),
+        read_as=source.table.read_as,
     )
 
 
@@ -135,10 +151,15 @@ def refuse_blind_rules(settings: SelectSettings, recognised: Recognised) -> None
             near = _nearest(wanted[0], recognised.unrecognised)
             raise SettingsError(
                 f"no column of the RIS is {' or '.join(wanted)}, which the rule '{rule}' needs",
-                hint=("" if recognised.titles else UNREADABLE_TITLES)
+                hint=(UNREADABLE_TITLES if _are_unreadable(recognised) else "")
                 + f'Name it under [select] columns, e.g. {{ {wanted[0]} = "{near}" }}; '
                 f"or take the rule out. Not recognised: {_listed(recognised.unrecognised)}.",
             )
+
+
+def _are_unreadable(recognised: Recognised) -> bool:
+    """Whether titles may have come in letters that are not theirs, or have lost them."""
+    return not recognised.titles or any("??" in title for title in recognised.unrecognised)
 
 
 def _known_field(name: str) -> str:
