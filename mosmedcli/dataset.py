@@ -23,9 +23,7 @@ from pipelines.core.export_settings import ExportSettings
     type=OrAddress(EXISTING_FILE),
     help="The RIS: a .xlsx, a .csv, or an address.",
 )
-@click.option(
-    "--sheet", help="The sheet of the .xlsx; if not given, the one whose titles are known best."
-)
+@click.option("--sheet", help="The sheet of the .xlsx; if not given, that of most known titles.")
 @click.option("--query", help="What a database is asked, e.g. SELECT * FROM studies.")
 @click.option(
     "--pacs", type=OrAddress(EXISTING_FOLDER), help="The folder of the PACS export, or a PACS."

@@ -5,6 +5,7 @@ import sys
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -65,6 +66,8 @@ class Boundary(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; whatever it raises is said on stderr."""
+        if isinstance(sys.stdout, TextIOWrapper):  # what a terminal cannot show is written out
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.ClickException as error:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mosmedcli.options import Session
-from mosmedcli.terminal import print_json, printable
+from mosmedcli.terminal import pasted, print_json, printable
 from pipelines.core.codec import to_jsonable
 from pipelines.core.model import STAGE_NAMES
 from pipelines.core.select_settings import SelectSettings
@@ -196,7 +196,7 @@ def _summary(out: Console, report: RunReport) -> None:
 
 
 def _next(session: Session, stage: str) -> None:
-    where = f" -w {session.folder}" if session.folder else ""
+    where = f" -w {pasted(session.folder)}" if session.folder else ""
     click.echo(f"next: mosmed {stage}{where}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mosmedcli.terminal import pasted
 from pipelines.core.addresses import is_address
 from pipelines.core.errors import SettingsError
 from pipelines.core.select_settings import SelectSettings
@@ -44,7 +45,8 @@ def start(folder: Path, given: Mapping[str, Any]) -> None:
         click.secho(f"missing: {missing.message}", fg="yellow")
         click.echo(f"next: in {workspace.settings_file}: {missing.hint}")
         return
-    click.echo(f"next: mosmed select -w {folder}    (or all at once: mosmed run -w {folder})")
+    where = pasted(folder)
+    click.echo(f"next: mosmed select -w {where}    (or all at once: mosmed run -w {where})")
 
 
 def make_sample(out: Path, *, studies: int | None, seed: int, jobs: int) -> None:
@@ -53,8 +55,8 @@ def make_sample(out: Path, *, studies: int | None, seed: int, jobs: int) -> None
 
     if studies is None:
         cohort.write_sample(out)
-        click.echo(f"next: mosmed init demo --ris {out}/ris_export.xlsx --pacs {out}/pacs "
-                   f"--masks {out}/masks")  # fmt: skip
+        ris, pacs, masks = (pasted(out / name) for name in ("ris_export.xlsx", "pacs", "masks"))
+        click.echo(f"next: mosmed init demo --ris {ris} --pacs {pacs} --masks {masks}")
         return
     with click.progressbar(length=studies, label="studies") as bar:
         summary = cohort.write_cohort(
@@ -69,7 +71,7 @@ def make_sample(out: Path, *, studies: int | None, seed: int, jobs: int) -> None
     )
     _write_settings(Workspace(root), settings)
     click.echo(f"{summary.rows} rows in the RIS, {summary.eligible} studies to draw from")
-    click.echo(f"next: mosmed run -w {out}")
+    click.echo(f"next: mosmed run -w {pasted(out)}")
 
 
 def _settings(given: Mapping[str, Any]) -> Settings:

@@ -19,7 +19,7 @@ from pipelines.phantom.documents import dose_report_sr, localizer, secondary_cap
 from pipelines.phantom.instances import write_dataset, write_series
 from pipelines.phantom.spec import SeriesSpec
 
-pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
+pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install '.[pacs]')")
 
 SLICES = 8
 VOXELS_HU = np.arange(SLICES * 8 * 6, dtype=np.int16).reshape(SLICES, 8, 6)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -123,13 +124,61 @@ def test_init_tells_which_columns_are_missing_and_where_to_name_them(tmp_path):
     assert '{ body_part = "Область" }' in result.output
 
 
-def test_titles_in_an_encoding_that_nobody_can_read_are_told_as_such(tmp_path):
-    head = "Номер исследования;Модальность;Область исследования\n"
-    (tmp_path / "ris.csv").write_bytes(head.encode("koi8-r"))
+def test_titles_that_have_lost_their_letters_are_told_as_such(tmp_path):
+    head = "Номер исследования;UID исследования;SpO2\n"
+    (tmp_path / "ris.csv").write_bytes(head.encode("ascii", "replace"))
 
     result = mosmed("init", tmp_path / "w", "--ris", tmp_path / "ris.csv")
 
     assert "If the titles cannot be read, save the table as 'CSV UTF-8'." in result.output
+
+
+def test_init_tells_how_the_ris_was_read(tmp_path):
+    head = "Отчёт\nНомер исследования;Модальность;Область исследования\n"
+    (tmp_path / "ris.csv").write_bytes(head.encode("cp866"))
+
+    result = mosmed("init", tmp_path / "w", "--ris", tmp_path / "ris.csv")
+
+    assert "ris.csv (CP866): recognised" in result.output
+    assert "Модальность" in result.output
+
+
+def test_what_is_told_to_be_typed_next_can_be_pasted(tmp_path):
+    folder = tmp_path / "лёгкие 2020; $HOME"
+
+    result = mosmed("init", folder, "--ris", SAMPLE / "ris_export.xlsx")
+
+    (line,) = re.findall(r"next: (.*?)    \(", result.output)
+    assert shlex.split(line) == ["mosmed", "select", "-w", str(folder)]
+    selected = mosmed(*shlex.split(line)[1:], "--studies", 3)
+    assert shlex.split(selected.output)[-4:] == ["mosmed", "export", "-w", str(folder)]
+
+
+@pytest.mark.parametrize(
+    "address", ["dicom://nonsense", "dicom://A@b:99999", "ftp://x", "http:///"]
+)
+def test_an_address_that_is_none_is_wrong_usage_before_anything_is_done(tmp_path, address):
+    root = make_workspace(tmp_path / "w")
+
+    for command in (("init", tmp_path / "new"), ("export", "-w", root)):
+        result = mosmed(*command, "--pacs", address)
+
+        assert result.exit_code == 2
+        assert "is not the address of a PACS" in result.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_terminal_that_lacks_a_letter_ends_no_command(tmp_path):
+    root = make_workspace(tmp_path / "w")
+    mosmed("select", "-w", root)
+
+    def said(*args):
+        command = [sys.executable, "-m", "mosmedcli", *args, "-w", root]
+        environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+        return subprocess.run(command, capture_output=True, check=True, env=environment).stdout
+
+    assert b"export" in said("status")
+    assert json.loads(said("status", "--json"))["wanted"] == 12
 
 
 def test_the_sheet_of_the_ris_can_be_named_at_init(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from tests.pacs import Proxy, orthanc
 from tests.workspaces import SAMPLE, contents, kill, make_workspace, mosmed, start_mosmed
 
-pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
+pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install '.[pacs]')")
 
 STUDIES = 4
 ROOM_KB = 700

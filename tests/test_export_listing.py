@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.core.identity import Exported
 
-pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
+pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install '.[pacs]')")
 
 from tests.network_studies import (
     OBJECTS,

@@ -17,7 +17,7 @@ from pipelines.peers.forecast import forecast
 from pipelines.phantom.instances import file_meta, study_dataset, write_dataset, write_series
 from pipelines.phantom.spec import Syntax
 
-pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
+pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install '.[pacs]')")
 
 from tests.network_studies import (
     BODY,

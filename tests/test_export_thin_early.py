@@ -16,7 +16,7 @@ from pipelines.peers.archives import INDEX_NAME
 from pipelines.phantom.documents import dose_report_sr, secondary_capture
 from pipelines.phantom.instances import write_dataset, write_series
 
-pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
+pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install '.[pacs]')")
 
 from tests.network_studies import BODY, candidate, objects_of
 from tests.pacs import Proxy, dcmqrscp, orthanc

@@ -26,7 +26,7 @@ from tests.workspaces import make_workspace, mosmed
 REAL = ("chest_siemens_8mm", "chest_ge_16", "chest_toshiba_singles", "head_phantom_philips")
 THORAX = make_thorax(ThoraxSpec(slices=40, rows=192, columns=192, category="CT-3")).voxels_hu
 FONT = Path(pipelines.io.__file__).parent / "fonts" / "PTS55F.ttf"
-NO_OCR = "no rapidocr here (pip install 'mosmed[ocr]')"
+NO_OCR = "no rapidocr here (pip install '.[ocr]')"
 LAS_1_MM = np.diag([-1.0, 1.0, 8.0, 1.0])
 
 
@@ -164,9 +164,9 @@ def test_without_the_extra_an_ocr_is_asked_for_in_vain(monkeypatch, tmp_path):
     monkeypatch.setenv("MOSMED_THIN_OCR", "all")
     result = mosmed("run", "-w", make_workspace(tmp_path / "w", studies=1))
 
-    assert "mosmed[ocr]" in raised.value.hint
+    assert ".[ocr]" in raised.value.hint
     assert result.exit_code == 2
-    assert "mosmed[ocr]" in result.output
+    assert ".[ocr]" in result.output
 
 
 def test_text_on_one_slice_of_a_volume_stops_the_study():

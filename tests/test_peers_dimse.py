@@ -23,7 +23,7 @@ from tests.pacs import Proxy, dcmqrscp, orthanc
 from tests.scripted_pacs import Script, scripted
 from tests.workspaces import SAMPLE, contents, make_workspace, mosmed, mosmed_json
 
-pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
+pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install '.[pacs]')")
 
 # pynetdicom leaves a socket to the garbage collector where nobody listens
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -12,7 +12,7 @@ from pipelines.io.index import refresh
 from pipelines.peers import opening
 from pipelines.peers.archives import INDEX_NAME
 
-pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
+pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install '.[pacs]')")
 
 from pipelines import export
 from tests.network_studies import candidate, data_sets, exported, from_folder, objects_of
@@ -133,4 +133,4 @@ def test_without_its_library_the_extra_is_named(tmp_path, monkeypatch):
     with pytest.raises(PeerError) as error:
         opening.open_node("dicom://PACS@127.0.0.1:1", ExportSettings(), None)
 
-    assert "mosmed[pacs]" in error.value.hint
+    assert ".[pacs]" in error.value.hint

@@ -19,7 +19,7 @@ from tests.pacs import dcmqrscp, orthanc
 from tests.scripted_web import WebScript, scripted_web
 from tests.test_peers_dicomweb import web
 
-pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install 'mosmed[pacs]')")
+pytest.importorskip("pynetdicom", reason="no pynetdicom here (pip install '.[pacs]')")
 
 FIRST = date(2020, 3, 1)
 TITLES = ("AccessionNumber", "StudyInstanceUID", "PatientID", "PatientName", "PatientBirthDate",

@@ -301,7 +301,7 @@ def test_a_driver_that_is_missing_is_named(address, said):
 def test_without_the_extra_it_is_named(places, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sqlalchemy", None)
 
-    assert "mosmed[sql]" in failure(places["sqlite"]).hint
+    assert ".[sql]" in failure(places["sqlite"]).hint
 
 
 def test_what_a_database_says_of_a_row_is_not_repeated(database, monkeypatch):

@@ -1,6 +1,7 @@
 """Addresses of what is outside: how one may be written in the settings, and how it is shown."""
 
 import re
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 from pipelines.core.errors import SettingsError
@@ -8,6 +9,24 @@ from pipelines.core.errors import SettingsError
 SECRET_WORDS = ("password", "passwd", "pwd", "token", "secret")
 USER = re.compile(r"//[^/@]*@")
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+DICOM_ADDRESS = re.compile(
+    r"(?P<scheme>dicoms?)://(?P<title>[^@/]+)@(?P<host>\[[^\]]+\]|[^:/@]+):(?P<port>\d{1,5})/?"
+)
+LONGEST_AE_TITLE = 16
+"""PS3.5 6.2, value representation AE."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a PACS listens, and what it is called."""
+
+    ae_title: str
+    host: str
+    port: int
+    is_tls: bool
+
+    def __str__(self) -> str:
+        return f"{self.ae_title} at {self.host}:{self.port}"
 
 
 def is_address(value: object) -> bool:
@@ -33,6 +52,48 @@ def refuse_bad_address(address: object, *, setting: str, variable: str) -> None:
         raise SettingsError(
             f"{setting}: the address holds a password or a token",
             hint=f"Take it out, and put it into the environment variable {variable}.",
+        )
+
+
+def refuse_no_pacs(address: object) -> None:
+    """Raise SettingsError for an address at which no PACS can be, neither by DIMSE nor DICOMweb."""
+    if not isinstance(address, str):
+        return
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"}:
+        address_of(address)
+    elif not parts.hostname:
+        raise _no_pacs(address)
+
+
+def address_of(text: str) -> Address:
+    """A PACS written as dicom://AE@host:port, or dicoms:// by TLS; raises SettingsError."""
+    match = DICOM_ADDRESS.fullmatch(text)
+    if match is None or not 0 < int(match["port"]) < 65536:
+        raise _no_pacs(text)
+    refuse_bad_ae_title(match["title"])
+    return Address(
+        ae_title=match["title"],
+        host=match["host"].strip("[]"),
+        port=int(match["port"]),
+        is_tls=match["scheme"] == "dicoms",
+    )
+
+
+def _no_pacs(text: str) -> SettingsError:
+    return SettingsError(
+        f"{text!r} is not the address of a PACS",
+        hint="Write it like dicom://PACS@10.0.0.5:104, dicoms:// for TLS, or https://pacs/dicom-web.",
+    )
+
+
+def refuse_bad_ae_title(title: str) -> None:
+    """Raise SettingsError where a text is no AE title (PS3.5 6.2)."""
+    is_plain = title.isascii() and title.isprintable() and "\\" not in title
+    if not title.strip() or not is_plain or len(title) > LONGEST_AE_TITLE:
+        raise SettingsError(
+            f"[export] {title!r} is not an AE title",
+            hint=f"It has 1 to {LONGEST_AE_TITLE} plain characters.",
         )
 
 

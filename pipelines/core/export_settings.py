@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from pipelines.core.addresses import refuse_bad_address
+from pipelines.core.addresses import refuse_bad_address, refuse_no_pacs
 from pipelines.core.convert_settings import ThinSettings
 from pipelines.core.knobs import Enters, knob
 from pipelines.core.node_settings import NodeSettings
@@ -66,6 +66,7 @@ class ExportSettings(NodeSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_bad_address(self.pacs, setting="[export] pacs", variable="MOSMED_PACS_PASSWORD")
+        refuse_no_pacs(self.pacs)
 
 
 @dataclass(frozen=True, kw_only=True)

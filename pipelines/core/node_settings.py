@@ -5,6 +5,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from pipelines.core.addresses import refuse_bad_ae_title
 from pipelines.core.calendar import refuse_bad_hours
 from pipelines.core.errors import SettingsError
 from pipelines.core.knobs import Enters, knob
@@ -26,9 +27,6 @@ class Outside(StrEnum):
 
 
 _free = partial(knob, enters=Enters.NEVER)
-
-LONGEST_AE_TITLE = 16
-"""PS3.5 6.2, value representation AE."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,13 +120,3 @@ def receiver_of(text: str) -> Receiver:
         )
     refuse_bad_ae_title(title)
     return Receiver(ae_title=title, host=host, port=int(port))
-
-
-def refuse_bad_ae_title(title: str) -> None:
-    """Raise SettingsError where a text is no AE title (PS3.5 6.2)."""
-    is_plain = title.isascii() and title.isprintable() and "\\" not in title
-    if not title.strip() or not is_plain or len(title) > LONGEST_AE_TITLE:
-        raise SettingsError(
-            f"[export] {title!r} is not an AE title",
-            hint=f"It has 1 to {LONGEST_AE_TITLE} plain characters.",
-        )

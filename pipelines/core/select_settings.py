@@ -35,9 +35,7 @@ class SelectSettings(PatientSettings):
         "The RIS: a .xlsx or .csv, or an address like postgresql://reader@host/ris.",
         enters=Enters.CONTENT,
     )
-    sheet: str = knob(
-        "", "The sheet of the .xlsx to read; empty for the one whose titles are known best."
-    )
+    sheet: str = knob("", "The sheet of the .xlsx to read; empty for that of most known titles.")
     query: str = knob("", "What a database is asked, e.g. SELECT * FROM studies; it only reads.")
     studies: int = knob(1110, "How many studies to publish.", minimum=1)
     reserves: int = knob(

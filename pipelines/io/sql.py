@@ -34,7 +34,7 @@ DRIVERS = {"postgresql": "postgresql+psycopg"}
 """The drivers that the extra `sql` brings, where SQLAlchemy's default is another."""
 COMMENT = re.compile(r"\s*(--[^\n]*(\n|$)|/\*.*?\*/)", re.DOTALL)
 READING = ("select", "with", "values", "table")
-INSTALL = "Install it: pip install 'mosmed[sql]'"
+INSTALL = "Install it where mosmed was cloned to: pip install '.[sql]'"
 
 
 def query_table(address: str, query: str, *, password: str | None) -> Table:

@@ -51,7 +51,8 @@ def require_detector() -> None:
         if find_spec(library) is None:
             raise SettingsError(
                 f"looking for text needs the library {library}, which is not installed",
-                hint="Install it: pip install 'mosmed[ocr]'; or set `ocr = \"off\"` under [thin].",
+                hint="Install it where mosmed was cloned to: pip install '.[ocr]'; "
+                'or set `ocr = "off"` under [thin].',
             )
 
 

@@ -98,7 +98,7 @@ def _named(path: Path, worksheets: list[Any], name: str) -> Any:
     titles = ", ".join(f"'{title}'" for title in by_name)
     raise PeerError(
         f"{path}: there is no sheet '{name}'; there is {titles}",
-        hint=f'Set sheet = "{near}" under [select], or leave it empty for the one whose titles are known.',
+        hint=f'Set sheet = "{near}" under [select], or leave it empty.',
     )
 
 

@@ -4,7 +4,6 @@ Nothing of pynetdicom's log goes anywhere: it may hold what patients are called.
 """
 
 import logging
-import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -16,16 +15,14 @@ from pynetdicom import AE, _config, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
-from pipelines.core.errors import PeerError, SettingsError
-from pipelines.core.node_settings import NodeSettings, refuse_bad_ae_title
+from pipelines.core.addresses import Address
+from pipelines.core.errors import PeerError
+from pipelines.core.node_settings import NodeSettings
 from pipelines.io.answers import Answer, answer_of
 from pipelines.peers.dimse_contexts import FIND, VERIFICATION, roles
 from pipelines.peers.node import Cut, Passing, Refused
 from pipelines.peers.tls import tls_context
 
-ADDRESS = re.compile(
-    r"(?P<scheme>dicoms?)://(?P<title>[^@/]+)@(?P<host>\[[^\]]+\]|[^:/@]+):(?P<port>\d+)/?"
-)
 QUERY_CONTEXTS = (build_context(VERIFICATION), build_context(FIND))
 PENDING = frozenset({0xFF00, 0xFF01})
 CUT_SHORT = frozenset({0xFE00, 0xA700})
@@ -41,36 +38,6 @@ _config.LOG_HANDLER_LEVEL = "none"
 LOG = logging.getLogger("pynetdicom")
 LOG.propagate = False
 LOG.setLevel(logging.CRITICAL + 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where a PACS listens, and what it is called."""
-
-    ae_title: str
-    host: str
-    port: int
-    is_tls: bool
-
-    def __str__(self) -> str:
-        return f"{self.ae_title} at {self.host}:{self.port}"
-
-
-def address_of(text: str) -> Address:
-    """A PACS written as dicom://AE@host:port, or dicoms:// by TLS; raises SettingsError."""
-    match = ADDRESS.fullmatch(text)
-    if match is None or not 0 < int(match["port"]) < 65536:
-        raise SettingsError(
-            f"{text!r} is not the address of a PACS",
-            hint="Write it like dicom://PACS@10.0.0.5:104, dicoms:// for TLS, or https://pacs/dicom-web.",
-        )
-    refuse_bad_ae_title(match["title"])
-    return Address(
-        ae_title=match["title"],
-        host=match["host"].strip("[]"),
-        port=int(match["port"]),
-        is_tls=match["scheme"] == "dicoms",
-    )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pynetdicom import build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
+from pipelines.core.addresses import Address
 from pipelines.core.errors import ItemError, PeerError
 from pipelines.core.node_settings import NodeSettings, Transport, receiver_of
 from pipelines.io.answers import (
@@ -20,7 +21,7 @@ from pipelines.io.answers import (
     identifier,
     study_keys,
 )
-from pipelines.peers.association import Address, Arrivals, associated, echo, matches_of
+from pipelines.peers.association import Arrivals, associated, echo, matches_of
 from pipelines.peers.dimse_contexts import GET, MOST_CONTEXTS, MOVE, storage_contexts
 from pipelines.peers.inbox import Inbox
 from pipelines.peers.node import Passing, Request

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipelines.core.addresses import address_of
 from pipelines.core.errors import PeerError, SettingsError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.core.node_settings import NodeSettings
@@ -53,12 +54,11 @@ def open_node(place: str, settings: NodeSettings, policy: Policy) -> Node:
             from pipelines.peers.dicomweb import DicomwebNode, server_of
 
             return DicomwebNode(server_of(place, settings))
-        from pipelines.peers.association import address_of
         from pipelines.peers.dimse import DimseNode
     except ModuleNotFoundError as error:
         raise PeerError(
             f"a PACS needs the library {error.name}, which is not installed",
-            hint="Install it: pip install 'mosmed[pacs]'",
+            hint="Install it where mosmed was cloned to: pip install '.[pacs]'",
         ) from error
     return DimseNode(address_of(place), settings, policy.hold)
 

@@ -8,9 +8,10 @@ from typing import cast
 from pynetdicom import AE, build_context, evt
 from pynetdicom.dimse_primitives import C_STORE
 
+from pipelines.core.addresses import Address
 from pipelines.core.errors import PeerError
 from pipelines.core.node_settings import NodeSettings, Receiver
-from pipelines.peers.association import Address, send_at_once
+from pipelines.peers.association import send_at_once
 from pipelines.peers.dimse_contexts import VERIFICATION, all_storage_contexts
 from pipelines.peers.inbox import Inbox
 from pipelines.peers.tls import tls_context
