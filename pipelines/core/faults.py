@@ -131,6 +131,10 @@ FAULTS: dict[str, Fault] = {
         "the frames of one multi-frame image are of several stacks",
         "Have the PACS send each stack as an image of its own, or exclude the study.",
     ),
+    "MISSING_PART": Fault(
+        "a multi-frame image was split into several objects, and not all of them are here",
+        "Have the PACS send the study again, with all objects of the series.",
+    ),
     "MIXED_SERIES": Fault(
         "the folder holds slices of several series",
         "Convert one series at a time.",

@@ -71,13 +71,25 @@ class PixelFormat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which part of one image a file holds that was split into several (PS3.3 C.7.6.16.2.2.4).
+
+    `image` is the ConcatenationUID; `number` counts from 1 to `total`, None where that is not told.
+    """
+
+    image: str
+    number: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SliceClaim:
     """One CT slice by its header alone; `plane.label` is what an error calls it.
 
     `instance_number` and `slice_thickness_mm` are None where the header has none. `was_lossy` is
     what LossyImageCompression (0028,2110) claims, None if it keeps silent; so are the UIDs of study
     and frame of reference. `frame` counts the frames of a multi-frame image from 1, and is 0 in a
-    single-frame one.
+    single-frame one; `part` is that of a concatenation to which they belong.
     """
 
     sop_instance_uid: str
@@ -93,6 +105,7 @@ class SliceClaim:
     transfer_syntax_uid: str
     was_lossy: bool | None
     frame: int = 0
+    part: Part | None = None
 
     @property
     def name(self) -> str:

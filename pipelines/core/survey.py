@@ -1,5 +1,6 @@
 """From the claims of a series' slices to one even stack, before a single pixel is read."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -40,11 +41,12 @@ class Survey(Generic[C]):
 def survey(claims: Sequence[C], *, minimum_slices: int, is_same: IsSame[C]) -> Survey[C] | None:
     """The one even stack of the one series of these slices; None if all of them are localizers.
 
-    The order in which they come does not matter. Raises DicomError MIXED_SERIES or
+    The order in which they come does not matter. Raises DicomError MIXED_SERIES, MISSING_PART or
     CONFLICTING_DUPLICATE, or GeometryError by the name of the fault.
     """
     ordered = sorted(claims, key=lambda claim: claim.rank)
     refuse_several_series(ordered)
+    refuse_missing_parts(ordered)
     slices = [claim for claim in ordered if not claim.is_localizer]
     if ordered and not slices:
         return None
@@ -98,10 +100,26 @@ def refuse_several_series(claims: Sequence[SliceClaim]) -> None:
     if len(series) > 1:
         message = f"{len(claims)} slices of {len(series)} series lie together"
         raise DicomError("MIXED_SERIES", message)
-    studies = {claim.study_instance_uid for claim in claims}
+    studies = {claim.study_instance_uid for claim in claims} - {None}
     if len(studies) > 1:
         message = f"{len(claims)} slices of {len(studies)} studies bear one SeriesInstanceUID"
         raise DicomError("MIXED_SERIES", message)
+
+
+def refuse_missing_parts(claims: Sequence[SliceClaim]) -> None:
+    """Raise DicomError MISSING_PART unless every image that was split is here from end to end.
+
+    Without its first or last part it would be one even stack, and too short.
+    """
+    here: dict[str, set[int]] = defaultdict(set)
+    totals: dict[str, int] = {}
+    for part in {claim.part for claim in claims if claim.part}:
+        here[part.image].add(part.number)
+        totals[part.image] = max(totals.get(part.image, 0), part.number, part.total or 0)
+    for image, numbers in sorted(here.items()):
+        if len(numbers) < totals[image]:
+            message = f"{len(numbers)} of {totals[image]} parts of a multi-frame image are here"
+            raise DicomError("MISSING_PART", message)
 
 
 def refuse_several_frames(claims: Sequence[SliceClaim]) -> None:
@@ -155,4 +173,8 @@ def _cannot_tell(one: SliceClaim, other: SliceClaim) -> bool:
 def _refuse_several_kernels(claims: Sequence[SliceClaim]) -> None:
     kernels = {claim.convolution_kernel for claim in claims}
     if len(kernels) > 1:
-        raise GeometryError("MIXED_KERNEL", f"{len(kernels)} ConvolutionKernels in one series")
+        silent = sum(claim.convolution_kernel is None for claim in claims)
+        message = f"{len(kernels - {None})} ConvolutionKernels in one series"
+        raise GeometryError(
+            "MIXED_KERNEL", message + (f", {silent} slices have none" * bool(silent))
+        )

@@ -38,7 +38,8 @@ class InstanceHeader(SliceClaim):
     `pixels_at` is the offset in bytes of the PixelData element, in the inflated form if the file
     is deflated, and `transfer_syntax_uid` is that of this form. `pixels_bytes` is the length that
     this element gives, where it is known that the file holds so many. `has_overlays` unless it is
-    known that none stands before the pixels.
+    known that none stands before the pixels. `fragments` are those of a frame of many, each with
+    its offset and length in bytes; they are known to be there.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class InstanceHeader(SliceClaim):
     pixels_bytes: int | None = field(default=None, compare=False)
     has_overlays: bool = field(default=True, compare=False)
     frames: int = 1
+    fragments: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
     @property
     def rank(self) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ import os
 import struct
 from collections.abc import Iterator
 from io import BytesIO
+from itertools import pairwise
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,6 +21,7 @@ from pipelines.io.headers import InstanceHeader
 PIXEL_TAG = 0x7FE00010
 UNDEFINED_LENGTH = 0xFFFFFFFF
 ITEM, SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
+ITEM_BYTES = 8
 LONG_VRS = frozenset({b"OB", b"OW", b"UN"})
 
 SWELL_LIMIT = 4
@@ -50,7 +52,7 @@ def refuse_truncated(header: InstanceHeader, *, is_native: bool) -> None:
 
     They are weighed, not read; where the header has told their weight, the file is not opened.
     """
-    if is_native and header.pixels_bytes in _whole_bytes(header):
+    if header.fragments or (is_native and header.pixels_bytes in _whole_bytes(header)):
         return
     with _open_pixels(header) as stream:
         if not is_native:
@@ -123,29 +125,50 @@ def read_frame(header: InstanceHeader) -> bytes:
     Raises DicomError TRUNCATED_FILE or BAD_PIXELS.
     """
     fragments: list[bytes] = []
-    if header.frames > 1:
-        return _read_one_of_many(header)
     with _open_pixels(header) as stream:
-        for length in _fragments(stream, header):
+        for at, length in header.fragments or _places(stream, header)[1:]:
+            stream.seek(at)
             fragments.append(stream.read(length))
             if len(fragments[-1]) < length:
                 raise truncated(header)
-    # The first item is the offset table, which one frame does not need
-    return b"".join(fragments[1:])
+    return b"".join(fragments)
 
 
-def _read_one_of_many(header: InstanceHeader) -> bytes:
-    """The fragment that is one frame of many; frames in several fragments are not taken apart."""
-    places = []
+def fragments_of_frames(
+    header: InstanceHeader, extended_offsets: bytes
+) -> list[tuple[tuple[int, int], ...]]:
+    """Offset and length of each fragment of each frame of encapsulated PixelData, walked once.
+
+    Frames of one fragment each need no table of offsets; where there are more fragments the table
+    (PS3.5 A.4) has to say where each frame begins. Raises DicomError TRUNCATED_FILE or BAD_PIXELS.
+    """
     with _open_pixels(header) as stream:
-        for length in _fragments(stream, header):
-            places.append((stream.tell(), length))
-            stream.seek(length, os.SEEK_CUR)
-        if len(places) != header.frames + 1:
-            raise bad_pixels(header, "the frames are not one fragment each")
-        at, length = places[header.frame]
-        stream.seek(at)
-        return stream.read(length)
+        (table_at, table_bytes), *places = _places(stream, header)
+        stream.seek(table_at)
+        table = np.frombuffer(stream.read(table_bytes // 4 * 4), dtype="<u4").tolist()
+    if extended_offsets:
+        table = np.frombuffer(extended_offsets[: 8 * header.frames], dtype="<u8").tolist()
+    first = table_at + table_bytes + ITEM_BYTES
+    starts = [at - first for at, _ in places]
+    if len(places) == header.frames and (sorted(table) != starts or table == starts):
+        return [(place,) for place in places]
+    if len(table) != header.frames or table[0] or sorted(set(table)) != table:
+        raise bad_pixels(header, "no table of offsets says in order where its frames begin")
+    if not set(table) <= set(starts):
+        raise bad_pixels(header, "the frames do not begin where their table of offsets says")
+    begins = [*(starts.index(offset) for offset in table), len(places)]
+    return [tuple(places[begin:end]) for begin, end in pairwise(begins)]
+
+
+def _places(stream: BinaryIO, header: InstanceHeader) -> list[tuple[int, int]]:
+    """Offset and length of each item of encapsulated pixels: the table of offsets comes first."""
+    places = []
+    for length in _fragments(stream, header):
+        places.append((stream.tell(), length))
+        stream.seek(length, os.SEEK_CUR)
+    if not places:
+        raise bad_pixels(header, "the pixels hold nothing, not even a table of offsets")
+    return places
 
 
 def _fragments(stream: BinaryIO, header: InstanceHeader) -> Iterator[int]:

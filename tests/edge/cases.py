@@ -427,6 +427,22 @@ def two_patients_one_series_uid(base):
     return made(slices)
 
 
+@case(volumes=1)
+def study_told_by_some_alone(base):
+    slices = base.slices()
+    for one in slices[::3]:
+        one.says = {"StudyInstanceUID": None}
+    return right(slices)
+
+
+@case("MIXED_KERNEL", in_league=False)
+def kernel_told_by_some_alone(base):
+    slices = base.slices()
+    for one in slices[::3]:
+        one.says = {"ConvolutionKernel": None}
+    return made(slices)
+
+
 # --- how many
 
 
