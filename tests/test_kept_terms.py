@@ -36,6 +36,11 @@ NO_TERMS = (
     "dr@clinic.example",
     "7/1/1958",
     "QQ77\\Ivanov^I",
+    "王小明",
+    "ნინო",
+    "علي",
+    "김민수",
+    "FC07 王",
 )
 
 
@@ -92,3 +97,26 @@ def test_no_day_is_part_of_a_term(day, form):
     text = day.strftime(form)
 
     assert not re.fullmatch(TERM, f"since {text}") or day.year < 1900 or day.year > 2099
+
+
+@pytest.mark.parametrize("syntax", [Syntax.EXPLICIT_LITTLE, Syntax.IMPLICIT_LITTLE])
+@pytest.mark.parametrize(
+    ("keyword", "text", "is_kept"),
+    [
+        ("PatientSize", "1.73", True),
+        ("PatientSize", "0.000000", True),
+        ("PatientSize", "173", False),
+        ("PatientSize", "123456789", False),
+        ("PatientSize", "-1.7", False),
+        ("PatientSize", "1.7\\5550123", False),
+        ("PatientWeight", "81.632700", True),
+        ("PatientWeight", "1E2", True),
+        ("PatientWeight", "89161234567", False),
+        ("PatientWeight", "1E9", False),
+    ],
+)
+def test_the_size_and_weight_of_nobody_go(keyword, text, is_kept, syntax, tmp_path):
+    image, counts = rewritten(tmp_path, keyword, text, syntax=syntax)
+
+    assert (keyword in image) == is_kept
+    assert counts["implausible"] == (not is_kept)

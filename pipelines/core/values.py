@@ -1,7 +1,7 @@
 """Which elements may stay at all, and what a value of each type looks like."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pipelines.core.deid import DATE_VRS, TEXT_VRS, Action, Origin, Rule
@@ -18,6 +18,12 @@ CODES = range(CODE_VALUE, 0x00080124)
 """Code sequence macro (PS3.3 table 8.8-1): vocabulary, in removed sequences as in kept ones."""
 
 SEXES = frozenset({"M", "F", "O"})
+MOST_OF_ANYBODY: Mapping[int, float] = {0x00101020: 3.0, 0x00101030: 700.0}
+"""PatientSize in m and PatientWeight in kg: a larger number is another one, of somebody's card."""
+
+OF_ANYBODY = frozenset({PATIENT_SEX, *MOST_OF_ANYBODY})
+"""Attributes with a value that many share."""
+
 INTEGER_VRS = frozenset({"SL", "SS", "SV", "UL", "US", "UV"})
 STRING_VRS = frozenset({*TEXT_VRS, *DATE_VRS, "CS", "DS", "IS", "UI"})
 VALID = {
@@ -31,8 +37,13 @@ VALID = {
 """PS3.5 table 6.2-1: where free text may hide, a kept value must look like what it claims to be."""
 
 _DATE = r"\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d\d|(?:19|20)\d\d[-./]\d{1,2}[-./]\d{1,2}"
-TERM = re.compile(rf"(?!.*(?:\d{{7}}|(?<!\d)(?:{_DATE})(?!\d)))[^^@\0-\x1f]{{0,64}}", re.ASCII)
-"""A maker's term: no number as long as a patient's, no day, no name as DICOM writes it."""
+_LETTERS = r" -?A-\]_-~\xa0-\u052f\u2000-\u2bff"
+TERM = re.compile(rf"(?!.*(?:\d{{7}}|(?<!\d)(?:{_DATE})(?!\d)))[{_LETTERS}]{{0,64}}", re.ASCII)
+"""A maker's term: no number as long as a patient's, no day, no name as DICOM writes it.
+
+It is in Latin, Greek or Cyrillic letters, as all makers write: elsewhere whole names have two or
+three letters, and so few are not searched for (`core.traces`).
+"""
 
 
 def keeps_term(tag: int, vr: str, rule: Rule) -> bool:
@@ -47,6 +58,17 @@ def keeps_term(tag: int, vr: str, rule: Rule) -> bool:
 def rule_for(rule: Rule, texts: Iterable[str]) -> Rule:
     """What becomes of texts of which terms may stay: all of them do, or the element is blanked."""
     return rule if all(map(TERM.fullmatch, texts)) else replace(rule, action=Action.BLANK)
+
+
+def is_of_anybody(tag: int, texts: Iterable[str]) -> bool:
+    """Whether values are such as a person can have, where the attribute is about that."""
+    if tag == PATIENT_SEX:
+        return SEXES.issuperset(texts)
+    most = MOST_OF_ANYBODY.get(tag)
+    try:
+        return most is None or all(0 <= float(text) <= most for text in texts)
+    except ValueError:
+        return False
 
 
 def structural(tag: int) -> str:

@@ -16,10 +16,10 @@ from pipelines.core.values import (
     CODE_MEANING,
     CODES,
     CODING_SCHEME,
-    PATIENT_SEX,
+    OF_ANYBODY,
     PIXEL_DATA,
-    SEXES,
     SPECIFIC_CHARACTER_SET,
+    is_of_anybody,
     keeps_term,
     rule_for,
     structural,
@@ -123,7 +123,7 @@ class ByBytes:
             raise Uncertain
         if vr == "IS":
             return replace(kept, counters=_counters(tag, value))
-        if tag == PATIENT_SEX and not SEXES.issuperset(self.reader.texts(value, vr)):
+        if tag in OF_ANYBODY and not is_of_anybody(tag, self.reader.texts(value, vr)):
             raise Uncertain
         if tag == CODE_MEANING:
             return replace(kept, seen=self._noted("meanings", self.reader.texts(value, vr)))

@@ -13,9 +13,9 @@ from pipelines.core.values import (
     CODE_MARKS,
     CODING_SCHEME,
     INTEGER_VRS,
-    SEXES,
     STRING_VRS,
     VALID,
+    is_of_anybody,
 )
 
 UNDECODABLE = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, struct.error)
@@ -51,9 +51,9 @@ def checked(element: DataElement, vr: str) -> DataElement | None:
         texts = list(texts_of(element.value))
         if not all(pattern.fullmatch(text) for text in texts):
             return None
-        if element.keyword == "PatientSex" and not SEXES.issuperset(texts):
-            return None
     value = element.value
+    if not is_of_anybody(int(element.tag), texts_of(value)):
+        return None
     if own in TEXT_VRS:
         texts = [str(one) for one in (value if isinstance(value, MultiValue) else [value or ""])]
         value = texts if len(texts) != 1 else texts[0]
