@@ -15,9 +15,7 @@ from pipelines.core.model import Failed
 from pipelines.core.published import Provenance, Registry
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.forgetting import forgotten
-from pipelines.io.disk import swap_in
-from pipelines.io.ledger import Entry, Ledger, Outcome
-from pipelines.io.sealing import is_whole
+from pipelines.io.ledger import Entry, Outcome
 from pipelines.io.sheets import Sheet
 from pipelines.io.tables import read_table
 from pipelines.io.workspace import Workspace
@@ -48,7 +46,7 @@ class Publication:
 
 def published(workspace: Workspace) -> Registry | None:
     """What is published, as the ledger knows it."""
-    entry = _ledger(workspace).get(NAME)
+    entry = workspace.seat_of_dataset.entry()
     return from_jsonable(Registry, entry.record) if entry else None
 
 
@@ -73,26 +71,23 @@ def publish(
         provenance,
         sorted(_contents(standing) for standing in finished),
     )
-    ledger = _ledger(workspace)
-    entry = ledger.get(NAME)
-    if entry is not None and _holds(entry, fingerprint, workspace.dataset):
+    seat = workspace.seat_of_dataset
+    if entry := seat.entry_of(fingerprint):
         proof = prove(workspace.dataset, sought)
         refuse(proof, NAME)
         registry = from_jsonable(Registry, entry.record)
         return Publication(registry=registry, is_new=False, proof=proof)
     _refuse_foreign_files(workspace.dataset)
-    made = workspace.temporary(workspace.root, NAME)
     items = [(_record(standing), _folder(workspace, standing)) for standing in finished]
     work = partial(build_registry.build, provenance=provenance)
-    result = attempt(Task(public_id=NAME, work=work, arguments=(items, settings), folder=made))
+    result = attempt(Task(public_id=NAME, work=work, arguments=(items, settings), folder=seat.next))
     if isinstance(result.value, Failed):
         raise MosmedError(f"{BUILD_REGISTRY}: {result.value.message}", hint=result.value.hint)
-    proof = prove(made, sought)
+    proof = prove(seat.next, sought)
     if proof.findings:
-        workspace.discard(made)
+        workspace.discard(seat.next)
     refuse(proof, NAME)
-    swap_in(made, workspace.dataset)
-    ledger.append(
+    seat.replace(
         Entry(
             public_id=NAME,
             fingerprint=fingerprint,
@@ -137,10 +132,6 @@ def _linked(path: Path) -> dict[str, tuple[Any, ...]]:
     return {str(row[KEY]): tuple(row[name] for name in WHO) for _, row in read_table(path).rows}
 
 
-def _ledger(workspace: Workspace) -> Ledger:
-    return Ledger(workspace.stage(BUILD_REGISTRY, private=False) / "ledger.jsonl")
-
-
 def _contents(standing: Standing) -> str:
     assert standing.entry is not None
     return digest(standing.entry.record, standing.entry.outputs)
@@ -153,14 +144,6 @@ def _record(standing: Standing) -> object:
 
 def _folder(workspace: Workspace, standing: Standing) -> Path:
     return workspace.stage(THIN.name, private=THIN.private) / standing.candidate.public_id
-
-
-def _holds(entry: Entry, fingerprint: str, folder: Path) -> bool:
-    return (
-        entry.fingerprint == fingerprint
-        and entry.outputs is not None
-        and is_whole(folder, entry.outputs)
-    )
 
 
 def _refuse_foreign_files(dataset: Path) -> None:

@@ -20,11 +20,11 @@ from pipelines.core.select_settings import SelectSettings
 from pipelines.core.settings import Settings
 from pipelines.forgetting import forgotten
 from pipelines.io import audit
-from pipelines.io.disk import sha256_of, swap_in
-from pipelines.io.ledger import Entry, Ledger, Outcome
+from pipelines.io.disk import sha256_of
+from pipelines.io.ledger import Entry, Outcome
 from pipelines.io.record_table import RecordTable, write_records
 from pipelines.io.same_patients import read_same_patients
-from pipelines.io.sealing import is_whole, seal
+from pipelines.io.sealing import seal
 from pipelines.io.sheets import Sheet
 from pipelines.io.workspace import Workspace
 from pipelines.peers.readings import open_readings, with_readings
@@ -33,7 +33,6 @@ from pipelines.select import FlowStep, FramePlace, RowExcluded, Selection
 from pipelines.standing import settings_digest
 from pipelines.versions import library_versions
 
-NAME = "selection"
 EXCLUDED, FRAME = "excluded.csv", "frame.csv"
 PLACE = ("rank", "study_number")
 BEGINS, DRAWN, BLANKED = "select begins", "select", "select without what was withdrawn"
@@ -69,13 +68,10 @@ def ensure(workspace: Workspace, settings: Settings, key: bytes, *, again: bool 
 
     A database is asked once, and `again` only on request: what it holds changes every minute.
     """
-    folder = workspace.stage(SELECT, private=True)
-    ledger = Ledger(folder / "ledger.jsonl")
     fingerprint = digest(
         SELECT, select.VERSION, settings_digest(settings.select), digest(key.hex())
     )
-    entry = ledger.get(NAME)
-    if not again and _holds(entry, fingerprint, folder / NAME):
+    if not again and workspace.seat_of_selection.entry_of(fingerprint):
         return load(workspace)
     asked = _asked(settings.select)
     # The seed is fixed before the frame is known, and told after it: nobody can shop for one
@@ -83,7 +79,7 @@ def ensure(workspace: Workspace, settings: Settings, key: bytes, *, again: bool 
     selection, unreadable = draw(settings, Pseudonyms(key), workspace.private)
     selection = _blanked(selection, forgotten(workspace))
     told = asked | _told(settings.select, selection, unreadable)
-    _record(workspace, ledger, fingerprint, (selection, unreadable), what=DRAWN, told=told)
+    _record(workspace, fingerprint, (selection, unreadable), what=DRAWN, told=told)
     return Drawn(
         candidates=selection.candidates,
         flow=selection.flow,
@@ -94,7 +90,7 @@ def ensure(workspace: Workspace, settings: Settings, key: bytes, *, again: bool 
 
 def is_there(workspace: Workspace) -> bool:
     """Whether studies have been selected here."""
-    return (workspace.stage(SELECT, private=True) / NAME).is_dir()
+    return workspace.seat_of_selection.place.is_dir()
 
 
 def load(workspace: Workspace) -> Drawn:
@@ -102,7 +98,7 @@ def load(workspace: Workspace) -> Drawn:
 
     Raises WorkspaceError when nothing was selected yet.
     """
-    folder = workspace.stage(SELECT, private=True) / NAME
+    folder = workspace.seat_of_selection.place
     if not is_there(workspace):
         raise WorkspaceError(
             f"{workspace.root}: no studies have been selected yet", hint="Run: mosmed select"
@@ -119,10 +115,9 @@ def blank(workspace: Workspace) -> bool:
 
     Whether there was any; the draw itself, and so the fingerprint it holds for, do not change.
     """
-    folder = workspace.stage(SELECT, private=True)
-    ledger = Ledger(folder / "ledger.jsonl")
-    entry, names = ledger.get(NAME), forgotten(workspace)
-    if not names or entry is None or not (folder / NAME).is_dir():
+    folder, names = workspace.seat_of_selection.place, forgotten(workspace)
+    entry = workspace.seat_of_selection.entry()
+    if not names or entry is None or not is_there(workspace):
         return False
     drawn = load(workspace)
     if not any(c.public_id in names and _has_identity(c) for c in drawn.candidates):
@@ -130,12 +125,12 @@ def blank(workspace: Workspace) -> bool:
     before = Selection(
         candidates=drawn.candidates,
         flow=drawn.flow,
-        excluded=RecordTable(folder / NAME / EXCLUDED, RowExcluded),
-        frame=RecordTable(folder / NAME / FRAME, FramePlace),
+        excluded=RecordTable(folder / EXCLUDED, RowExcluded),
+        frame=RecordTable(folder / FRAME, FramePlace),
     )
     after = _blanked(before, names)
     made = (after, drawn.unreadable)
-    _record(workspace, ledger, entry.fingerprint, made, what=BLANKED, told={})
+    _record(workspace, entry.fingerprint, made, what=BLANKED, told={})
     return True
 
 
@@ -220,17 +215,16 @@ def _digest_of(text: str) -> str:
 
 def _record(
     workspace: Workspace,
-    ledger: Ledger,
     fingerprint: str,
     made: tuple[Selection, dict[str, int]],
     *,
     what: str,
     told: Mapping[str, str],
 ) -> None:
-    """Tell the audit trail of a selection, put it in its place, and then record it."""
+    """Tell the audit trail of a selection, record it, and put it in its place."""
     selection, unreadable = made
-    folder = workspace.stage(SELECT, private=True)
-    part = workspace.temporary(folder, NAME)
+    seat = workspace.seat_of_selection
+    part = seat.next
     workspace.discard(part)
     part.mkdir(parents=True)
     _write(part, selection, unreadable)
@@ -240,10 +234,9 @@ def _record(
         "candidates_sha256": sha256_of(part / "candidates.json"),
     }
     audit.note(workspace.private, what, **told, **digests)
-    swap_in(part, folder / NAME)
-    ledger.append(
+    seat.replace(
         Entry(
-            public_id=NAME,
+            public_id=seat.place.name,
             fingerprint=fingerprint,
             outcome=Outcome.DONE,
             record={"candidates": len(selection.candidates)},
@@ -256,7 +249,7 @@ def _record(
 
 def left_out(workspace: Workspace, name: str) -> RowExcluded | None:
     """The row of the RIS that a rule left out, by its accession number or row number."""
-    path, wanted = workspace.stage(SELECT, private=True) / NAME / EXCLUDED, name.strip().casefold()
+    path, wanted = workspace.seat_of_selection.place / EXCLUDED, name.strip().casefold()
     if not wanted or not path.exists():
         return None
     rows: Iterable[RowExcluded] = RecordTable(path, RowExcluded)
@@ -264,15 +257,6 @@ def left_out(workspace: Workspace, name: str) -> RowExcluded | None:
         if wanted in (f"row {row.row}", (row.accession_number or "").casefold()):
             return row
     return None
-
-
-def _holds(entry: Entry | None, fingerprint: str, folder: Path) -> bool:
-    return (
-        entry is not None
-        and entry.fingerprint == fingerprint
-        and entry.outputs is not None
-        and is_whole(folder, entry.outputs)
-    )
 
 
 def _load(path: Path, kind: type[Any]) -> tuple[Any, ...]:

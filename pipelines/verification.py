@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipelines import selection
-from pipelines.chain import SELECT
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Candidate, Pseudonyms
 from pipelines.core.places import rank_of
@@ -48,7 +47,7 @@ def verify(run: Run) -> Verified:
     line, begun = _last(lines, selection.DRAWN), _last(lines, selection.BEGINS)
     frame_line = _last(lines, selection.DRAWN, selection.BLANKED)
     _must_be(_sha256(line["seed"]) == begun["seed_sha256"], "the seed is not the one fixed before")
-    path = run.workspace.stage(SELECT, private=True) / selection.NAME / selection.FRAME
+    path = run.workspace.seat_of_selection.place / selection.FRAME
     _must_be(sha256_of(path) == frame_line["frame_sha256"], f"{path} was changed since the draw")
     places = list(RecordTable(path, FramePlace))
     settings = _settings(line)

@@ -1,5 +1,6 @@
 """Killed in the middle of each stage, the same command again ends in the same bytes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,16 @@ import pytest
 
 from pipelines import convert
 from pipelines.io.ledger import Ledger
-from tests.workspaces import contents, kill, make_workspace, mosmed, mosmed_json, start_mosmed
+from tests.kills import digests
+from tests.workspaces import (
+    SAMPLE,
+    contents,
+    kill,
+    make_workspace,
+    mosmed,
+    mosmed_json,
+    start_mosmed,
+)
 
 PATIENCE_SECONDS = 240
 WORKERS_BEGIN_SECONDS = 4
@@ -148,3 +158,34 @@ def test_what_other_settings_made_is_never_taken_for_what_the_ledger_knows(tmp_p
 
     again = mosmed_json("run", "-w", root, "--jobs", 1)
     assert [stage["done"] for stage in again["stages"] if stage["stage"] == "convert"] == [1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are exchanged in one step on Linux only")
+@pytest.mark.parametrize(
+    ("place", "offsets", "command"),
+    [
+        ("dataset", "-2,0,1", ["build-registry", "--name", "OTHER"]),
+        ("private/select/selection", "-5,-3,-1,0,1,2", ["select", "--seed", "7"]),
+    ],
+    ids=["dataset", "selection"],
+)
+def test_killed_around_the_moment_in_which_it_is_replaced_there_is_the_old_or_the_new(
+    tmp_path, place, offsets, command
+):
+    root = make_workspace(tmp_path / "w", studies=2)
+    mosmed("run", "-w", root, "--jobs", 1)
+    old = digests(root)[place]
+
+    killed = subprocess.run(
+        [sys.executable, "-m", "tests.kills", root, offsets, *command],
+        cwd=SAMPLE.parent, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    mosmed(*command, "-w", root)
+    new = digests(root)[place]
+    assert new != old
+    for found in json.loads(killed.stdout):
+        assert found["left"][place] in {old, new}
+        assert found["is_agreed"]
+        assert found["then"][place] == new
+        assert found["parts"] == []

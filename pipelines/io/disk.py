@@ -16,6 +16,10 @@ from pipelines.core.errors import WorkspaceError
 TEMPORARY_PREFIX = ".part-"
 CANNOT_BE_SYNCED = frozenset({errno.EINVAL, errno.EBADF, errno.ENOTSUP})
 """What network file systems such as CIFS answer where a folder is to be synced."""
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+"""Of linux/fcntl.h and linux/fs.h."""
+CANNOT_BE_EXCHANGED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
+"""What older kernels and network file systems answer where two names are to be exchanged."""
 
 
 @contextmanager
@@ -75,18 +79,41 @@ def lock_or_refuse(descriptor: int, folder: Path) -> None:
 
 
 def swap_in(made: Path, place: Path) -> None:
-    """Put a finished folder in its place at once; what was there before goes."""
+    """Put a finished folder in its place at once; what was there before goes.
+
+    There is no moment at which neither is in its place, where the file system can exchange names.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
+    old = None
     if place.exists():
-        old = place.with_name(f"{TEMPORARY_PREFIX}old-{place.name}")
-        if old.exists():
-            shutil.rmtree(old)
-        place.rename(old)
-        made.rename(place)
-        shutil.rmtree(old)
-    else:
+        old = made if _exchanged(made, place) else _moved_away(place)
+    if old is not made:
         made.rename(place)
     sync_folder(place.parent)
+    if old is not None:
+        remove(old)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two names in one step, as only Linux can; whether it could."""
+    import ctypes
+
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    if renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in CANNOT_BE_EXCHANGED:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def _moved_away(place: Path) -> Path:
+    old = place.with_name(f"{TEMPORARY_PREFIX}old-{place.name}")
+    if old.exists():
+        remove(old)
+    return place.rename(old)
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:

@@ -19,10 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import WorkspaceError
+from pipelines.core.model import STAGE_NAMES
 from pipelines.io.disk import TEMPORARY_PREFIX, lock_or_refuse, remove, swap_in, wait_for_workers
+from pipelines.io.seat import Seat
 
 SETTINGS_NAME = "mosmed.toml"
 MEMORY = Path("/dev/shm")  # noqa: S108  a disk in memory, not one that lasts
+LEDGER_NAME = "ledger.jsonl"
 PLACES_OF_PARTS = ("", "private/", "private/*/", "private/quarantine/*/", "work/*/")
 """Where something may lie half-made."""
 
@@ -83,6 +86,18 @@ class Workspace:
         """What is published."""
         return self.root / "dataset"
 
+    @property
+    def seat_of_dataset(self) -> Seat:
+        """How one publication follows another."""
+        folder = self.stage(STAGE_NAMES[-1], private=False)
+        return Seat(self.dataset, folder / LEDGER_NAME)
+
+    @property
+    def seat_of_selection(self) -> Seat:
+        """How one draw follows another."""
+        folder = self.stage(STAGE_NAMES[0], private=True)
+        return Seat(folder / "selection", folder / LEDGER_NAME)
+
     def stage(self, name: str, *, private: bool) -> Path:
         """The folder of a stage: one folder a study, and its ledger."""
         return (self.private if private else self.root / "work") / name
@@ -131,6 +146,8 @@ class Workspace:
 
     def _sweep(self) -> None:
         """Remove what a process that was killed or stopped left half-made."""
+        for seat in (self.seat_of_selection, self.seat_of_dataset):
+            seat.finish()
         if _is_ours_alone(self.in_memory):
             shutil.rmtree(self.in_memory)
         for place in PLACES_OF_PARTS:
