@@ -46,6 +46,24 @@ def test_two_masks_of_one_study_are_ambiguous(pacs, tmp_path):
     refused(pacs, "MASK_AMBIGUOUS", masks=masks)
 
 
+@pytest.mark.parametrize("ending", [".seg.nrrd", ".NRRD", ".mha", ".hdr", "__Ivanova.nrrd"])
+def test_a_mask_of_a_kind_that_is_not_read_is_told_and_not_passed_over(pacs, tmp_path, ending):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    (masks / f"{BODY.accession_number}{ending}").write_bytes(b"drawn")
+
+    refused(pacs, "UNREADABLE_MASK", masks=masks)
+
+
+def test_the_drawing_behind_a_mask_may_lie_beside_it(pacs, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for ending in (".seg.nrrd", ".nii.gz", ".json"):
+        (masks / f"{BODY.accession_number}{ending}").write_bytes(b"mask")
+
+    assert len(exported(pacs, candidate(), masks=masks).masks) == 1
+
+
 def test_an_accession_number_cannot_point_out_of_the_folder_of_masks(tmp_path):
     masks = tmp_path / "masks"
     masks.mkdir()

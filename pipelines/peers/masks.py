@@ -6,7 +6,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pipelines.core.errors import ItemError, SettingsError
 from pipelines.core.export_settings import ExportSettings
 from pipelines.core.identity import Candidate
 from pipelines.io.attributes import canonical_accession
-from pipelines.io.mask_names import suffix_of
+from pipelines.io.mask_names import other_suffix_of, suffix_of
 
 READER_MARK = "__"
 
@@ -30,8 +30,8 @@ class FoundMask:
 def find_masks(candidate: Candidate, settings: ExportSettings) -> tuple[FoundMask, ...]:
     """The masks of a study, by the accession number or StudyInstanceUID that the RIS gives.
 
-    Raises ItemError MASK_AMBIGUOUS where a reader, or nobody, has several; SettingsError where the
-    folder is not there.
+    Raises ItemError MASK_AMBIGUOUS where a reader, or nobody, has several, UNREADABLE_MASK where
+    all that one has is of a kind that is not read; SettingsError where the folder is not there.
     """
     if settings.masks is None:
         return ()
@@ -44,6 +44,11 @@ def find_masks(candidate: Candidate, settings: ExportSettings) -> tuple[FoundMas
     stems = {canonical_accession(key + end) for key in keys for end in ("", "_mask")}
     found = sorted(_named_like(stems, settings.masks), key=lambda one: (one.reader, one.path))
     readers = {one.reader.casefold() for one in found}
+    others = list(_named_like(stems, settings.masks, other_suffix_of))
+    unread = {other_suffix_of(one.path) for one in others if one.reader.casefold() not in readers}
+    if unread:
+        kinds = ", ".join(sorted(map(str, unread)))
+        raise ItemError("UNREADABLE_MASK", f"it was saved as {kinds}, which is not read")
     if len(readers) < len(found) or (len(found) > 1 and "" in readers):
         raise ItemError("MASK_AMBIGUOUS", f"{len(found)} files are named like the study's mask")
     return tuple(found)
@@ -75,10 +80,12 @@ def digest_of(masks: tuple[FoundMask, ...]) -> str:
     return sha256.hexdigest() if masks else ""
 
 
-def _named_like(stems: set[str], folder: Path) -> Iterator[FoundMask]:
+def _named_like(
+    stems: set[str], folder: Path, ending: Callable[[Path], str | None] = suffix_of
+) -> Iterator[FoundMask]:
     """The names are compared, never joined: an accession number may hold a slash."""
     for path in folder.iterdir():
-        suffix = suffix_of(path)
+        suffix = ending(path)
         reader = None if suffix is None else _reader_in(path.name[: -len(suffix)], stems)
         if reader is not None and path.is_file():
             yield FoundMask(path=path, reader=reader)
