@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mosmedcli.options import Session
-from mosmedcli.terminal import pasted, print_json, printable
+from mosmedcli.terminal import column_widths, pasted, print_json, printable
 from pipelines.core.codec import to_jsonable
 from pipelines.core.model import STAGE_NAMES
 from pipelines.core.select_settings import SelectSettings
@@ -149,14 +149,14 @@ def way(session: Session, steps: Sequence[Mapping[str, Any]]) -> None:
     if session.as_json:
         print_json({"way": list(steps)})
         return
-    table = new_table("stage", "rule", "value", "outcome")
-    before = ""
+    head = ("stage", "rule", "value", "outcome")
+    rows, before = [], ""
     for step in steps:
         stage = step["stage"] if step["stage"] != before else ""
         before = step["stage"]
-        style = MEANING.get(str(step.get("state", "")), "")
-        table.add_row(stage, step["rule"], step["value"], Text(step["outcome"], style))
-    console().print(table)
+        rows.append((stage, step["rule"], step["value"], step["outcome"]))
+    styles = [MEANING.get(str(step.get("state", "")), "") for step in steps]
+    _print_wrapped(head, rows, styles)
 
 
 def _stage_table(stages: Iterable[StageReport]) -> Table:
@@ -227,7 +227,17 @@ def markdown_table(text: str) -> None:
         return
     head, _, *rows = ([cell.strip() for cell in line.strip("| ").split(" | ")]
                       for line in text.splitlines())  # fmt: skip
-    laid_out = new_table(*head)
-    for row in rows:
-        laid_out.add_row(*map(Text, row))
-    console().print(laid_out)
+    _print_wrapped(head, rows, [""] * len(rows))
+
+
+def _print_wrapped(
+    head: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]
+) -> None:
+    """A table of texts, wrapped between words; the last column of a row is in its style."""
+    out = console()
+    table = new_table(*head)
+    for at, width in enumerate(column_widths([head, *rows], out.width)):
+        table.columns[at].width = width
+    for (*cells, last), style in zip(rows, styles, strict=True):
+        table.add_row(*map(Text, cells), Text(last, style))
+    out.print(table)
