@@ -54,7 +54,7 @@ def anonymize(
                 hint="Leave out IN and OUT, and name the workspace with -w.",
             )
         release_canaries(session, canaries)
-    if in_folder is not None and out_folder is not None:
+    if in_folder is not None and out_folder is not None and not session.dry_run:
         session = _with_key(session)
     run_either(session, "anonymize", (in_folder, out_folder), overwrite=overwrite)
 

@@ -12,7 +12,7 @@ import click
 
 from pipelines.core.addresses import is_address
 from pipelines.core.errors import WorkspaceError
-from pipelines.core.table_values import read_table
+from pipelines.core.table_values import ENVIRONMENT_PREFIX, read_table
 
 if TYPE_CHECKING:
     from pipelines.core.settings import Settings
@@ -69,6 +69,10 @@ class Session:
 
     def table(self, kind: type[T]) -> T:
         """One stage's settings where there is no workspace: flag, environment or default."""
+        if any(name.startswith(ENVIRONMENT_PREFIX) for name in os.environ):
+            from pipelines.core.settings_file import refuse_misspelt  # loads those of all stages
+
+            refuse_misspelt(os.environ)
         file = Path.cwd() / "mosmed.toml"
         return read_table(kind, {}, file=file, environment=os.environ, flags=self.flags)
 

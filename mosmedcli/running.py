@@ -58,10 +58,10 @@ def run_either(
     from pipelines.plain import folder_stage, run_folder
 
     work = folder_stage(stage, thin_early=thin_early)
+    settings: list[Any] = [session.table(kind) for kind in work.tables]
     if session.dry_run:
         show_folder.plan(session, stage, work.items_in(in_folder.absolute()))
         return
-    settings: list[Any] = [session.table(kind) for kind in work.tables]
     with ending_in_order(), make_progress() as progress:
         report = run_folder(
             work,

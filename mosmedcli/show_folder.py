@@ -17,7 +17,9 @@ def plan(session: Session, stage: str, items: Sequence[FolderItem]) -> None:
         print_json({"stage": stage, "items": {item.name: len(item.files) for item in items}})
         return
     for item in items:
-        click.echo(printable(f"{stage}: {item.name} ({len(item.files)} files)"))
+        count = len(item.files)
+        files = "1 file" if count == 1 else f"{count} files"
+        click.echo(printable(f"{stage}: {item.name} ({files})"))
 
 
 def report(session: Session, report: FolderReport) -> None:

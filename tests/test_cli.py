@@ -508,10 +508,28 @@ def test_out_may_not_lie_in_in(tmp_path):
     assert mosmed("convert", tmp_path).exit_code == 2
 
 
-def test_a_command_that_is_refused_makes_no_key(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_command_that_is_refused_or_only_tried_makes_no_key(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
 
     assert mosmed("anonymize", tmp_path).exit_code == 2
+    dry = mosmed("anonymize", SAMPLE / "masks", tmp_path / "out", "--dry-run")
+
+    assert dry.exit_code == 0
+    assert "(1 file)" in dry.output
+    assert [path.name for path in tmp_path.rglob("*")] == ["here"]
+
+
+@pytest.mark.parametrize("command", ["anonymize", "convert", "thin", "explain"])
+def test_a_misspelt_variable_is_refused_without_a_workspace_too(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MOSMED_THIN_EVERI", "5")
+    folders = () if command == "explain" else (SAMPLE / "masks", tmp_path / "out", "--dry-run")
+
+    result = mosmed(command, *folders)
+
+    assert result.exit_code == 2
+    assert "Did you mean `MOSMED_THIN_EVERY`?" in result.output
     assert not list(tmp_path.iterdir())
 
 

@@ -34,8 +34,7 @@ def load_settings(
     kinds, variables = dict(_tables()), environment or {}
     for table in tables:
         must_be_known(table, list(kinds), f"{file}: unknown table")
-    for kind in kinds.values():
-        must_not_be_misspelt(kind, variables)
+    refuse_misspelt(variables)
     return Settings(
         **{
             table: read_table(
@@ -48,6 +47,12 @@ def load_settings(
             for table, kind in kinds.items()
         }
     )
+
+
+def refuse_misspelt(environment: Mapping[str, str]) -> None:
+    """Raise SettingsError for a variable that means a setting of a table, and none it has."""
+    for _, kind in _tables():
+        must_not_be_misspelt(kind, environment)
 
 
 def render_settings(settings: Settings, *, folder: Path) -> str:
