@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.choice import choose_series, next_look
+from pipelines.core.dictionary import ENHANCED_CT_IMAGE_STORAGE as ENHANCED_CT
 from pipelines.core.export_settings import ExportSettings
 from pipelines.core.series import (
     CT_SOP_CLASSES,
-    ENHANCED_CT,
     AnsweredHeader,
     ObjectHeader,
     summarize,

@@ -149,7 +149,7 @@ def test_a_column_is_not_taken_for_two_fields(tmp_path):
 @pytest.mark.parametrize(
     ("titles", "columns", "said"),
     [
-        (["Accession Number", "Пол"], {"accesion_number": "Пол"}, "'accession_number'"),
+        (["Accession Number", "Пол"], {"accesion_number": "Пол"}, "`accession_number`"),
         (["Accession Number", "Пол"], {"patient_sex": "Полл"}, "'Пол'"),
         (["Accession Number", "Accession No"], {}, "accession_number ="),
         (["Пол", "Возраст", "Штрихкод"], {}, "'Штрихкод'"),

@@ -383,4 +383,4 @@ def test_an_unknown_licence_is_refused_with_the_nearest(asked, meant):
     with pytest.raises(SettingsError) as raised:
         licence_of(asked)
 
-    assert raised.value.hint.startswith(f"Did you mean {meant}?" if meant else "There are ")
+    assert raised.value.hint.startswith(f"Did you mean `{meant}`?" if meant else "There are ")

@@ -294,4 +294,4 @@ def test_an_answer_to_no_question_is_refused_with_the_nearest_one():
     with pytest.raises(SettingsError) as error:
         published(RegistrySettings(answers={"ethic": "yes"}))
 
-    assert "'ethics'" in error.value.hint
+    assert "`ethics`" in error.value.hint

@@ -183,7 +183,7 @@ def test_a_column_that_is_taken_out_of_the_settings_is_not_published():
     assert len(dictionary_bytes(settings).splitlines()) == 3
 
 
-@pytest.mark.parametrize(("name", "hint"), [("agebands", "'age_band'"), ("zzz", "There are")])
+@pytest.mark.parametrize(("name", "hint"), [("agebands", "`age_band`"), ("zzz", "There are")])
 def test_a_column_nobody_knows_is_refused_with_the_nearest_one(name, hint):
     with pytest.raises(SettingsError) as error:
         columns_of(RegistrySettings(columns=("study_id", name)))

@@ -585,12 +585,12 @@ def test_the_decisions_tell_the_value_each_rule_met():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"rules": ("identified", "pregnacy")}, "'pregnancy'"),
-        ({"exclude_unknown": ("spo",)}, "'spo2'"),
+        ({"rules": ("identified", "pregnacy")}, "`pregnancy`"),
+        ({"exclude_unknown": ("spo",)}, "`spo2`"),
         ({"rules": ("age", "identified")}, "identified"),
         ({"rules": ()}, "identified"),
         ({"rules": ("identified", "age", "age")}, "twice"),
-        ({"quota": {"КТ-1": 5}}, "'CT-1'"),
+        ({"quota": {"КТ-1": 5}}, "`CT-1`"),
         ({"quota": {"CT-1": -5}}, "negative"),
         ({"studies": -1}, "negative"),
         ({"window_start": date(2021, 1, 1)}, "window_start"),

@@ -17,7 +17,7 @@ from pipelines.core.model import Category, Sex
 from pipelines.core.patients import canonical
 from pipelines.core.readings import final_category
 from pipelines.core.select_settings import SELECTION_RULES, SelectSettings
-from pipelines.core.spelling import fold
+from pipelines.core.spelling import did_you_mean, fold
 
 SEARCHABLE_CHARACTERS = 4
 """Shorter values are met by chance, and cannot be looked for in files."""
@@ -219,12 +219,9 @@ def refuse_bad_settings(settings: SelectSettings) -> None:
 
 def _refuse_stranger(kind: str, name: str, known: Sequence[str]) -> None:
     if name not in known:
-        from difflib import get_close_matches  # a misspelt name is rare, and it loads slowly
-
-        near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
         raise SettingsError(
             f"[select] there is no {kind} '{name}'",
-            hint=f"Did you mean '{near}'? There are {', '.join(known)}.",
+            hint=f"{did_you_mean(name, known)}There are {', '.join(known)}.",
         )
 
 

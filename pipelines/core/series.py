@@ -7,9 +7,9 @@ from itertools import groupby
 from math import inf
 from typing import ClassVar
 
-CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
-ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
-CT_SOP_CLASSES = frozenset({CT_IMAGE, ENHANCED_CT})
+from pipelines.core.dictionary import CT_IMAGE_STORAGE, ENHANCED_CT_IMAGE_STORAGE
+
+CT_SOP_CLASSES = frozenset({CT_IMAGE_STORAGE, ENHANCED_CT_IMAGE_STORAGE})
 """CT Image Storage and Enhanced CT Image Storage (PS3.4 B.5): what a volume can be made of."""
 
 SR_STORAGE = "1.2.840.10008.5.1.4.1.1.88."
@@ -187,11 +187,11 @@ def _is_vague(usable: list[ObjectHeader], members: list[ObjectHeader]) -> bool:
 
 def _images_in(header: ObjectHeader) -> int:
     """A plain CT image is one, whatever its NumberOfFrames claims (PS3.3 A.3)."""
-    return 1 if header.sop_class_uid == CT_IMAGE else header.frames or 1
+    return 1 if header.sop_class_uid == CT_IMAGE_STORAGE else header.frames or 1
 
 
 def _may_have_frames(header: ObjectHeader) -> bool:
-    return header.frames is None and header.sop_class_uid in {None, ENHANCED_CT}
+    return header.frames is None and header.sop_class_uid in {None, ENHANCED_CT_IMAGE_STORAGE}
 
 
 def _distinct(values: list[str]) -> tuple[str, ...]:

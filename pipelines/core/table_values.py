@@ -12,13 +12,12 @@ from typing import Any, TypeVar
 
 from pipelines.core.addresses import is_address
 from pipelines.core.errors import SettingsError
+from pipelines.core.spelling import did_you_mean
 
 T = TypeVar("T")
 
 ENVIRONMENT_PREFIX = "MOSMED_"
 OPTIONAL_NUMBER = int | None
-MOVED = {("anonymize", "same_patients"): "select"}
-"""Settings by the table they once stood in, and the one they stand in now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +42,11 @@ def read_table(
     """
     table: str = kind.TABLE  # type: ignore[attr-defined]
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    _refuse_moved(table, given, environment, file)
     for key in given:
         must_be_known(key, names, f"{file}: unknown [{table}] key")
     in_file = {key: Given(value, f"{file}: [{table}] {key}") for key, value in given.items()}
     found = in_file | _from_environment(table, kind, environment) | _from_flags(table, flags)
     return typing.cast("T", _build(kind, found, file.parent))
-
-
-def _refuse_moved(
-    table: str, given: Mapping[str, Any], environment: Mapping[str, str], file: Path
-) -> None:
-    """Raise SettingsError for a setting that stands elsewhere now: it would be passed over."""
-    for (old, key), new in MOVED.items():
-        variable = _variable(old, key)
-        if table == old and (key in given or variable in environment):
-            where = f"{file}: [{old}] {key}" if key in given else f"environment variable {variable}"
-            raise SettingsError(
-                f"{where} has moved",
-                hint=f"Set `{key}` under [{new}]: one list holds for the draw and the pseudonyms.",
-            )
 
 
 def must_be_known(name: str, names: list[str], what: str) -> None:
@@ -72,10 +56,7 @@ def must_be_known(name: str, names: list[str], what: str) -> None:
     """
     if name in names:
         return
-    import difflib  # a misspelt name is rare, and it loads slowly
-
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"Did you mean `{nearest[0]}`?" if nearest else f"There are: {', '.join(names)}."
+    hint = did_you_mean(name, names).strip() or f"There are: {', '.join(names)}."
     raise SettingsError(f"{what} `{name}`", hint=hint)
 
 

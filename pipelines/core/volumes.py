@@ -28,7 +28,7 @@ NOT_KNOWN = Acquisition()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted(PublicStudy):
-    """One volume in HU: `volume` (.nii.gz), `sidecar` (.json), and the mask on one of its grids."""
+    """One volume in HU: `volume` is NIfTI, `sidecar` its .json; the mask is on one of its grids."""
 
     volume: str
     sidecar: str

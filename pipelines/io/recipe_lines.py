@@ -6,8 +6,8 @@ Only the shape is checked here; what an attribute or a value means is for `io.re
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from pipelines.core import spelling
 from pipelines.core.errors import SettingsError
 
 ACTIONS = ("REMOVE", "BLANK", "REPLACE", "KEEP")
@@ -102,5 +102,5 @@ def _action(line: Line) -> Line:
 def nearest(word: str, words: tuple[str, ...]) -> str:
     """The end of a message: the known word that is most like a wrong one, if any is."""
     known = {entry.lower(): entry for entry in words}
-    near = get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {known[near[0]]}?" if near else ""
+    near = spelling.nearest(word.lower(), known, likeness=0.6)
+    return f"; did you mean {known[near]}?" if near else ""

@@ -6,12 +6,12 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from pipelines.core.errors import PeerError
+from pipelines.core.spelling import nearest
 from pipelines.io.table_header import Cell, IsKnown, Line, find_header
 from pipelines.io.text_rows import SAVE_AS_TEXT, SAVE_AS_WORKBOOK, TEXTS, TITLE_ROWS
 
@@ -94,7 +94,7 @@ def _named(path: Path, worksheets: list[Any], name: str) -> Any:
     by_name = {worksheet.title: worksheet for worksheet in worksheets}
     if name in by_name:
         return by_name[name]
-    near = get_close_matches(name, by_name, n=1, cutoff=0.0)[0]
+    near = nearest(name, by_name, likeness=0)
     titles = ", ".join(f"'{title}'" for title in by_name)
     raise PeerError(
         f"{path}: there is no sheet '{name}'; there is {titles}",

@@ -3,12 +3,12 @@
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.identity import RisRow
 from pipelines.core.select_settings import SelectSettings
-from pipelines.core.spelling import fold
+from pipelines.core.spelling import did_you_mean, fold, nearest
 from pipelines.io.table_header import IsKnown
 from pipelines.peers.ris_sources import Source
 
@@ -164,10 +164,9 @@ def _are_unreadable(recognised: Recognised) -> bool:
 
 def _known_field(name: str) -> str:
     if name not in FIELDS:
-        near = get_close_matches(name, FIELDS, n=1, cutoff=0.0)[0]
         raise SettingsError(
             f"[select] columns: there is no field '{name}'",
-            hint=f"Did you mean '{near}'? The fields are {', '.join(FIELDS)}.",
+            hint=f"{did_you_mean(name, FIELDS)}The fields are {', '.join(FIELDS)}.",
         )
     return name
 
@@ -179,10 +178,11 @@ def _known_title(source: Source, name: str, title: str) -> str:
     by_simple = {simplified(column): column for column in columns}
     if simplified(title) in by_simple:
         return by_simple[simplified(title)]
-    near = get_close_matches(simplified(title), by_simple, n=1, cutoff=0.0)[0]
+    near = nearest(simplified(title), by_simple)
     raise SettingsError(
         f"[select] columns: {name} = '{title}', but {source.name} has no such column",
-        hint=f"Did you mean '{by_simple[near]}'? The columns are {_listed(columns)}.",
+        hint=(f"Did you mean `{by_simple[near]}`? " if near else "")
+        + f"The columns are {_listed(columns)}.",
     )
 
 

@@ -6,11 +6,11 @@ answered under `answers` in [registry]; what is left is listed, so that nobody t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.resources import files
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.registry_settings import RegistrySettings
+from pipelines.core.spelling import did_you_mean
 from pipelines.publication.answers import answers_of
 from pipelines.publication.imprint import Imprint
 from pipelines.publication.markdown import escaped
@@ -49,11 +49,9 @@ def checked_answers(settings: RegistrySettings) -> Mapping[str, str]:
     keys = [question.key for question in questions()]
     for key in settings.answers:
         if key not in keys:
-            nearest = get_close_matches(key, keys, n=1, cutoff=0.5)
-            mean = f"Did you mean {nearest[0]!r}? " if nearest else ""
             raise SettingsError(
                 f"answers under [registry]: there is no question {key[:60]!r}",
-                hint=f"{mean}DATASHEET.md names the key of each question.",
+                hint=f"{did_you_mean(key, keys)}DATASHEET.md names the key of each question.",
             )
     return {key: text for key, text in settings.answers.items() if text.strip()}
 

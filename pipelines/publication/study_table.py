@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from pipelines.core.anonymity import HIDDEN, ORDER, Quasi, age_band, hide_small_cells
 from pipelines.core.dose import effective_dose_msv
@@ -12,6 +11,7 @@ from pipelines.core.errors import SettingsError
 from pipelines.core.model import OLDEST_AGE_YEARS
 from pipelines.core.published import RegistryRow
 from pipelines.core.registry_settings import RegistrySettings
+from pipelines.core.spelling import did_you_mean
 from pipelines.core.splits import patients_in_several, split_by_patient
 from pipelines.core.volumes import Acquisition, Thinned
 from pipelines.publication.columns import COLUMNS, Cell, Column, Listed
@@ -41,11 +41,9 @@ def columns_of(settings: RegistrySettings) -> tuple[Column, ...]:
         )
     for name in settings.columns:
         if name not in COLUMNS:
-            nearest = get_close_matches(name, COLUMNS, n=1, cutoff=0.5)
-            mean = f"Did you mean {nearest[0]!r}? " if nearest else ""
             raise SettingsError(
                 f"columns under [registry]: there is no column {name[:60]!r}",
-                hint=f"{mean}There are {', '.join(COLUMNS)}.",
+                hint=f"{did_you_mean(name, COLUMNS)}There are {', '.join(COLUMNS)}.",
             )
     if len(set(settings.columns)) < len(settings.columns):
         raise SettingsError("columns under [registry]: a column is named twice")

@@ -5,11 +5,11 @@ as published in 2020 named one licence, linked to another, and came with the tex
 """
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from importlib.resources import files
 
 from pipelines.core.errors import SettingsError
+from pipelines.core.spelling import did_you_mean
 
 CREATIVE_COMMONS = "https://creativecommons.org"
 
@@ -97,11 +97,9 @@ def licence_of(spdx: str) -> Licence:
     if spdx in LICENCES:
         return LICENCES[spdx]
     asked = "-".join(spdx[:60].upper().split())
-    nearest = get_close_matches(asked, LICENCES, n=1, cutoff=0.5)
-    mean = f"Did you mean {nearest[0]}? " if nearest else ""
     raise SettingsError(
         f"licence under [registry]: {spdx[:60]!r} is not a licence that mosmed ships",
-        hint=f"{mean}There are {', '.join(sorted(LICENCES))}.",
+        hint=f"{did_you_mean(asked, LICENCES)}There are {', '.join(sorted(LICENCES))}.",
     )
 
 
