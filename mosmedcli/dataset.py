@@ -128,7 +128,6 @@ def validate(session: Session, folder_of_dataset: Path | None) -> None:
     """
     from mosmedcli import show_validation
     from mosmedcli.progress import Progress
-    from pipelines.core.checks import Finding
     from pipelines.validation.dataset import validate as validation_of
 
     is_known = folder_of_dataset is None or session.folder is not None
@@ -139,10 +138,7 @@ def validate(session: Session, folder_of_dataset: Path | None) -> None:
     if run is not None:
         from pipelines.proof import prove
 
-        proof = prove(root, run.sought())
-        found = found.with_findings(
-            [Finding(code=one.code, file=one.file, place=one.place) for one in proof.findings]
-        )
+        found = found.with_findings(prove(root, run.sought()).findings)
     show_validation.report(session, found)
 
 

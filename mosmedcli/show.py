@@ -16,6 +16,7 @@ from mosmedcli.options import Session
 from mosmedcli.terminal import column_widths, pasted, print_json, printable
 from pipelines.core.codec import to_jsonable
 from pipelines.core.model import STAGE_NAMES
+from pipelines.core.places import wanted_of
 from pipelines.core.select_settings import SelectSettings
 
 if TYPE_CHECKING:  # a command on a plain folder shall not load what the others need
@@ -35,7 +36,7 @@ MEANING = {"done": "green", "kept": "dim", "excluded": "yellow", "failed": "red"
 def selection(session: Session, settings: SelectSettings, drawn: Drawn, *, then: str) -> NoReturn:
     """The flow of inclusion, and how many were drawn; ends with 3 where they are too few."""
     ranked = len(drawn.candidates)
-    wanted = sum(settings.quota.values()) or settings.studies
+    wanted = wanted_of(settings)
     exit_status = 3 if ranked < wanted else 0
     if session.as_json:
         print_json(

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipelines import build_registry
+from pipelines.core.checks import Finding
 from pipelines.core.errors import PrivacyError, SettingsError
 from pipelines.core.identity import Exported
 from pipelines.core.needles import Needles
@@ -36,20 +37,11 @@ class Sought:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that may not be: `file` is the path below the folder, `place` where in the file.
-
-    Neither holds the value: a part of the path that does is hidden.
-    """
-
-    code: str
-    file: str
-    place: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What was looked at, for how many values, and what was found."""
+    """What was looked at, for how many values, and what was found.
+
+    No finding holds the value: a part of a path that does is hidden.
+    """
 
     files: dict[str, int]
     values: int

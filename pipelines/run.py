@@ -16,7 +16,7 @@ from pipelines.core.addresses import shown
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.model import Ocr
-from pipelines.core.places import shortfall
+from pipelines.core.places import shortfall, wanted_of
 from pipelines.core.settings import Settings, export_settings
 from pipelines.forgetting import sweep
 from pipelines.io.index import refresh
@@ -162,7 +162,7 @@ class Run:
         if registry is not None:
             stages += (registry_report(registry, is_new=is_new),)
         return RunReport(
-            wanted=sum(self.settings.select.quota.values()) or self.settings.select.studies,
+            wanted=wanted_of(self.settings.select),
             opened=len(opened),
             published=len(registry.rows) if registry is not None else None,
             shortfall=shortfall(

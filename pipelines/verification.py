@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pipelines import selection
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Candidate, Pseudonyms
-from pipelines.core.places import rank_of
+from pipelines.core.places import rank_of, wanted_of
 from pipelines.core.select_settings import SelectSettings
 from pipelines.io import audit
 from pipelines.io.disk import sha256_of
@@ -51,6 +51,7 @@ def verify(run: Run) -> Verified:
     _must_be(sha256_of(path) == frame_line["frame_sha256"], f"{path} was changed since the draw")
     places = list(RecordTable(path, FramePlace))
     settings = _settings(line)
+    wanted = wanted_of(settings)
     assert run.settings.anonymize.key is not None
     names = Pseudonyms(read_key(run.settings.anonymize.key))
     _must_be(_redrawn(places, settings, names) == _named(drawn, places), "the draw differs")
@@ -61,8 +62,8 @@ def verify(run: Run) -> Verified:
         seed=line["seed"],
         rows=int(line["rows"]),
         frame=len(places),
-        drawn=min(len(drawn), sum(settings.quota.values()) or settings.studies),
-        reserves=max(len(drawn) - (sum(settings.quota.values()) or settings.studies), 0),
+        drawn=min(len(drawn), wanted),
+        reserves=max(len(drawn) - wanted, 0),
         audit_lines=len(lines),
         head=audit.head(private),
     )

@@ -86,6 +86,11 @@ def canonical_json(value: Any) -> str:
     return json.dumps(to_jsonable(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def readable_json(value: Any) -> str:
+    """The text of a value for people and for programs: indented, in its own order."""
+    return json.dumps(to_jsonable(value), indent=2, ensure_ascii=False)
+
+
 def digest(*values: Any) -> str:
     """The SHA-256 of values, in hexadecimal."""
     return hashlib.sha256(canonical_json(list(values)).encode()).hexdigest()

@@ -26,6 +26,11 @@ def places_of(settings: SelectSettings) -> dict[str, int]:
     return dict(settings.quota) or {ALL: settings.studies}
 
 
+def wanted_of(settings: SelectSettings) -> int:
+    """How many studies are asked for, in all categories of a quota together."""
+    return sum(places_of(settings).values())
+
+
 def places_with_reserves(settings: SelectSettings) -> dict[str, int]:
     """How many are drawn for them."""
     # each category has all the reserves: in proportion, a rare one would have next to none

@@ -5,7 +5,6 @@ number must be the one it counts. Then just what is missing is asked for, again 
 all of it is here or the tries are spent. A study that has changed meanwhile is begun again.
 """
 
-import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pipelines.core.errors import ItemError
 from pipelines.core.model import Decision
 from pipelines.core.slices import SliceClaim
 from pipelines.io.answers import CHOICE_KEYS
+from pipelines.io.disk import sha256_of
 from pipelines.peers.archives import ArchivedInstance
 from pipelines.peers.asking import requests_for
 from pipelines.peers.claims import claim_answered, claim_in
@@ -171,8 +171,7 @@ class RemoteArchive:
 
     def digest(self, instance: ArchivedInstance) -> str:
         """The SHA-256 of the bytes of an object that was received."""
-        with self._place(instance).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(self._place(instance))
 
     def content(self, instance: ArchivedInstance) -> bytes:
         """The bytes of an object that was received."""

@@ -6,9 +6,9 @@ format can name but its readers cannot yet open. The same text describes how the
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 
+from pipelines.core.codec import readable_json
 from pipelines.publication.columns import Column, Kind
 from pipelines.publication.imprint import Imprint
 from pipelines.publication.licences import Licence
@@ -70,7 +70,7 @@ def croissant_bytes(
         ],
         "recordSet": [_records(table, columns)],
     }
-    return (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
+    return (readable_json(content) + "\n").encode("utf-8")
 
 
 def _origin(imprint: Imprint) -> dict[str, object]:

@@ -4,8 +4,7 @@ What is mandatory and not known is left out or bears the schema's own `:unkn` (a
 something invented; the datasheet lists what is missing.
 """
 
-import json
-
+from pipelines.core.codec import readable_json
 from pipelines.publication.facts import Facts
 from pipelines.publication.imprint import Imprint
 from pipelines.publication.licences import Licence
@@ -19,7 +18,7 @@ SUBJECTS = ("computed tomography", "chest", "lung", "COVID-19", "pneumonia", "se
 
 def datacite_bytes(imprint: Imprint, facts: Facts, licence: Licence) -> bytes:
     """The metadata as JSON, in UTF-8 with LF line ends."""
-    content = {
+    content: dict[str, object] = {
         "types": {"resourceTypeGeneral": "Dataset", "resourceType": "Chest CT volumes (NIfTI)"},
         "creators": [_person(name, imprint) for name in imprint.creators] or [{"name": UNKNOWN}],
         "titles": [{"title": imprint.title, "lang": "en"}, *_code_title(imprint)],
@@ -38,7 +37,8 @@ def datacite_bytes(imprint: Imprint, facts: Facts, licence: Licence) -> bytes:
         ],
         "schemaVersion": SCHEMA,
     }  # fmt: skip
-    return _json(content | _where(imprint) | _when(imprint) | _who_paid(imprint))
+    content |= _where(imprint) | _when(imprint) | _who_paid(imprint)
+    return (readable_json(content) + "\n").encode("utf-8")
 
 
 def _person(name: str, imprint: Imprint) -> dict[str, object]:
@@ -89,7 +89,3 @@ def _when(imprint: Imprint) -> dict[str, object]:
 
 def _who_paid(imprint: Imprint) -> dict[str, object]:
     return {"fundingReferences": [{"funderName": imprint.funding}]} if imprint.funding else {}
-
-
-def _json(content: object) -> bytes:
-    return (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
