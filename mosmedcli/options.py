@@ -104,7 +104,7 @@ class Session:
 
 def _settings(workspace: "Workspace", flags: Mapping[str, Any]) -> "Settings":
     from pipelines.core.settings_file import load_settings
-    from pipelines.io.written import read_text
+    from pipelines.io.text_file import read_text
 
     return load_settings(
         read_text(workspace.settings_file),

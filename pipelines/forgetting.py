@@ -12,8 +12,8 @@ from pipelines.core.codec import to_jsonable
 from pipelines.core.errors import WorkspaceError
 from pipelines.core.model import Excluded
 from pipelines.io.disk import sync_folder
+from pipelines.io.json_lines import append_line, read_lines
 from pipelines.io.ledger import Entry, Ledger, Outcome
-from pipelines.io.lines import append_line, read_lines
 from pipelines.io.workspace import Workspace
 
 RULE, REASON = "forgotten", "its owner has withdrawn it for good"

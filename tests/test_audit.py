@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from pipelines.io.lines import read_lines
+from pipelines.io.json_lines import read_lines
 from pipelines.io.tables import read_table
 from tests.workspaces import SAMPLE, make_workspace, mosmed, mosmed_json
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines import forgetting
 from pipelines.certificate import signature
-from pipelines.io.lines import append_line, read_lines
+from pipelines.io.json_lines import append_line, read_lines
 from pipelines.io.tables import read_table
 from tests.workspaces import KEY, SAMPLE, contents, make_workspace, mosmed, mosmed_json
 

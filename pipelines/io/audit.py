@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.core.errors import WorkspaceError
-from pipelines.io.lines import append_line, read_lines
+from pipelines.io.json_lines import append_line, read_lines
 
 AUDIT_NAME = "audit.jsonl"
 """In the private folder of a workspace; no line says who a patient is."""

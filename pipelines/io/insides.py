@@ -1,7 +1,7 @@
 """What there is to read in a file of any kind: each part by itself, unpacked, and named.
 
 Nobody vouches for the files: what is packed is unpacked within limits, and what cannot be unpacked
-is an `Unreadable`, never passed over. A kind nobody knows is read as it lies.
+is an `UnreadableError`, never passed over. A kind nobody knows is read as it lies.
 """
 
 import gzip

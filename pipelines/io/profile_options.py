@@ -7,7 +7,7 @@ from pipelines.core.anonymize_settings import AnonymizeSettings
 from pipelines.core.deid import Options
 from pipelines.core.errors import SettingsError
 from pipelines.core.retained import SHORTEST_NUMBER_DIGITS, words_of
-from pipelines.io.written import read_text
+from pipelines.io.text_file import read_text
 
 
 def options_of(settings: AnonymizeSettings) -> Options:

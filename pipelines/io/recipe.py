@@ -38,7 +38,7 @@ from pipelines.core.profile import profile, recipe_text
 from pipelines.core.retained import SHIFTED, PrivateKey, safe_private
 from pipelines.io.recipe_filters import read_filters
 from pipelines.io.recipe_lines import Line, nearest, read_lines
-from pipelines.io.written import read_text
+from pipelines.io.text_file import read_text
 
 NUMBER_VRS = ("DS", "IS")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.patients import SamePatients, number_key
-from pipelines.io.written import read_text
+from pipelines.io.text_file import read_text
 
 NUMBER, ISSUER = "patient_id", "issuer_of_patient_id"
 MAIN, MAIN_ISSUER = "same_as_patient_id", "same_as_issuer_of_patient_id"
