@@ -14,6 +14,7 @@ help: ## list these targets
 .venv/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "mosmed needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "# mosmed and its libraries are installed into .venv: a minute or two"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@touch $@
@@ -36,6 +37,7 @@ demo: .venv/runtime ## publish a dataset from sample_dicom/ in demo/dataset
 	@echo; echo "# the faulty studies of the sample fall out, so the exit status is 3: some failed"
 	$(BIN)/mosmed run -w $(DEMO) || test $$? -eq 3
 	@echo; cd $(DEMO) && find dataset -type f | LC_ALL=C sort
+	@echo; echo "# to go on from here:  . $(BIN)/activate  and then  mosmed why study_0001 -w $(DEMO)"
 
 test: .venv/dev ## run the tests (one of them: make test T=tests/test_resume.py)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(T)

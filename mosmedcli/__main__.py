@@ -1,5 +1,5 @@
 """Lets `python -m mosmedcli` be `mosmed`."""
 
-from mosmedcli.main import main
+from mosmedcli.begin import main
 
 main()

@@ -25,7 +25,7 @@ def readings(session: Session) -> None:
 
     The final category of a study is the one its readers agree on, else the expert's word, else
     none. Where readers differ, private/disagreements.xlsx lists the studies: have an expert fill
-    in his column, add the file to `readings`, and select again. Weighted kappa is given with
+    in that column, add the file to `readings`, and select again. Weighted kappa is given with
     its 95 % confidence interval.
 
     \b

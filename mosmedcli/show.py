@@ -194,6 +194,9 @@ def _summary(out: Console, report: RunReport) -> None:
     if report.published is not None:
         out.print(f"{report.published} studies published in {report.dataset}", markup=False)
         out.print("to look at them, open report.html there in a browser")
+    if report.untold:
+        names = ", ".join(report.untold)
+        out.print(f"before you give them away, set under [registry]: {names}", markup=False)
 
 
 def _next(session: Session, stage: str) -> None:

@@ -35,7 +35,7 @@ def select(session: Session, *, again: bool, verify: bool) -> None:
     \b
     Examples:
       mosmed select -w lungs --studies 1110 --seed 20200301
-      mosmed select -w lungs --ris postgresql://reader@ris/hospital --query "SELECT * FROM ct"
+      mosmed select -w lungs --ris postgresql://reader@ris/prod --query "SELECT ..."
       mosmed select -w lungs --verify
     """
     from mosmedcli import show

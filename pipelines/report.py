@@ -42,6 +42,7 @@ class RunReport:
     """What a command has come to.
 
     `opened` counts the studies that were tried: those asked for, and the reserves that stood in.
+    `untold` are the settings under [registry] that a dataset to be given away should have.
     """
 
     wanted: int
@@ -51,6 +52,7 @@ class RunReport:
     flow: tuple[FlowStep, ...]
     stages: tuple[StageReport, ...]
     dataset: Path | None = None
+    untold: tuple[str, ...] = ()
 
     @property
     def exit_status(self) -> int:

@@ -171,6 +171,7 @@ class Run:
             flow=drawn.flow,
             stages=stages,
             dataset=self.workspace.dataset if registry is not None else None,
+            untold=self.settings.registry.untold if registry is not None else (),
         )
 
     def forecast(self) -> Forecast:

@@ -314,6 +314,20 @@ def test_a_command_stopped_while_a_class_is_made_says_so_by_its_status(tmp_path)
     assert b"run the same command again" in result.stderr
 
 
+def test_a_command_stopped_while_it_loads_ends_without_a_word(tmp_path):
+    stopped = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "click.py").write_text(stopped)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mosmedcli", "status"],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
 def test_settings_are_read_as_notepad_saves_them_or_refused(tmp_path):
     root = make_workspace(tmp_path / "w")
     text = "# Привет\n" + (root / "mosmed.toml").read_text()

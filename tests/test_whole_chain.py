@@ -91,6 +91,14 @@ def test_every_study_opened_ends_in_exactly_one_place(demo, registry):
         assert came == before["done"] + before["kept"]
 
 
+def test_what_a_dataset_should_have_before_it_is_given_away_is_told(demo, monkeypatch):
+    told = mosmed("status", "-w", demo).stdout
+    monkeypatch.setenv("MOSMED_REGISTRY_HOLDER", "City Hospital 1")
+
+    assert "set under [registry]: holder, contact, release_date\n" in told
+    assert mosmed_json("status", "-w", demo)["untold"] == ["contact", "release_date"]
+
+
 def test_nothing_of_the_ris_is_in_any_byte_of_the_dataset(demo):
     table = read_table(SAMPLE / "ris_export.xlsx")
     secret = ("Номер исследования", "UID исследования", "ID пациента", "ФИО пациента")

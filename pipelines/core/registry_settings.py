@@ -47,6 +47,8 @@ class RegistrySettings:
     """What the dataset is called and under which licence it is published."""
 
     TABLE: ClassVar[str] = "registry"
+    EXPECTED: ClassVar[tuple[str, ...]] = ("holder", "contact", "release_date")
+    """What no dataset should be given away without; DataCite demands the year of its release."""
 
     name: str = knob("MosMedData COVID19_1110", "The name of the registry's sheet.")
     title: str = knob(
@@ -89,3 +91,8 @@ class RegistrySettings:
         "The splits by patient, balanced by category, and their shares; {} makes none.",
     )
     split_seed: str = knob("mosmed", "Any text: the same seed puts a patient into the same split.")
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """Which of those that are expected are empty."""
+        return tuple(name for name in self.EXPECTED if not getattr(self, name))
