@@ -4,7 +4,8 @@ What is looked for, and how, so that a hit means something:
 - values of fewer than 4 letters and digits are not looked for, nor numbers of fewer than 6 digits
   or of nothing but zeros, nor words of `VOCABULARY`, which stand in every CT header by right (a
   patient may be "CHEST");
-- numbers and dates count as whole numbers only, not as part of a longer or a decimal number;
+- numbers and dates count as whole numbers only, not as part of a longer one; those of fewer than 7
+  digits not with decimals, either: what is measured has six digits before the point at most;
 - text of fewer than 6 letters and digits counts as a whole word, longer text anywhere;
 - names are looked for whole and by their parts, dates in three notations, all in upper, lower and
   title case, in every character set of `ENCODINGS`.
@@ -21,6 +22,7 @@ ENCODINGS = ("utf-8", "cp1251", "koi8-r", "iso8859-5", "latin-1")
 SHORTEST_TEXT = 4
 SHORTEST_NUMBER = 6
 LONG_TEXT = 6
+LONG_NUMBER = 7
 CHANCELESS_TEXT = 8
 
 _WORD = re.compile(r"[^\W_]+")
@@ -161,6 +163,6 @@ def _counts(text: str, content: bytes, start: int, end: int, is_left_bounded: bo
     if after[1:] == b"\0":
         after = b""  # the group of the next tag in little endian: 0032 looks like the digit 2
     if is_number:
-        is_decimal = after[:1] == b"." and after[1:].isdigit()
+        is_decimal = after[:1] == b"." and after[1:].isdigit() and len(text) < LONG_NUMBER
         return not (before in DIGITS_OR_POINT or after[:1].isdigit() or is_decimal)
     return not any(byte >= 0x80 or chr(byte).isalnum() for byte in before + after[:1])
