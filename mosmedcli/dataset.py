@@ -131,14 +131,14 @@ def validate(session: Session, folder_of_dataset: Path | None) -> None:
     from pipelines.validation.dataset import validate as validation_of
 
     is_known = folder_of_dataset is None or session.folder is not None
-    run = session.look() if is_known else None
-    root = folder_of_dataset or (run.workspace.dataset if run is not None else Path())
+    work = session.look() if is_known else None
+    root = folder_of_dataset or (work.workspace.dataset if work is not None else Path())
     with Progress() as progress:
         found = validation_of(root, jobs=session.jobs, ended=progress.of_folder("validate"))
-    if run is not None:
+    if work is not None:
         from pipelines.proof import prove
 
-        found = found.with_findings(prove(root, run.sought()).findings)
+        found = found.with_findings(prove(root, work.sought()).findings)
     show_validation.report(session, found)
 
 

@@ -75,7 +75,7 @@ def ensure(workspace: Workspace, settings: Settings, key: bytes, *, again: bool 
         return load(workspace)
     asked = _asked(settings.select)
     # The seed is fixed before the frame is known, and told after it: nobody can shop for one
-    audit.note(workspace.private, BEGINS, seed_sha256=_digest_of(settings.select.seed), **asked)
+    audit.note(workspace.private, BEGINS, seed_sha256=text_digest(settings.select.seed), **asked)
     selection, unreadable = draw(settings, Pseudonyms(key), workspace.private)
     selection = _blanked(selection, forgotten(workspace))
     told = asked | _told(settings.select, selection, unreadable)
@@ -185,7 +185,7 @@ def _asked(settings: SelectSettings) -> dict[str, str]:
     file = {"source_sha256": sha256_of(ris)} if isinstance(ris, Path) and ris.is_file() else {}
     return {
         "source": shown(ris) if isinstance(ris, str) else Path(ris or "").name,
-        "query_sha256": _digest_of(settings.query) if settings.query else "",
+        "query_sha256": text_digest(settings.query) if settings.query else "",
         "settings_sha256": settings_digest(settings),
         "rules": canonical_json(settings.rules),
         **file,
@@ -209,7 +209,8 @@ def _told(
     }
 
 
-def _digest_of(text: str) -> str:
+def text_digest(text: str) -> str:
+    """The SHA-256 under which the audit trail knows a text that it does not tell."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -1,6 +1,5 @@
 """Drawing once more from what a draw has kept: it must give the same list, or says what differs."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +45,10 @@ def verify(run: Run) -> Verified:
     drawn = run.drawn().candidates
     line, begun = _last(lines, selection.DRAWN), _last(lines, selection.BEGINS)
     frame_line = _last(lines, selection.DRAWN, selection.BLANKED)
-    _must_be(_sha256(line["seed"]) == begun["seed_sha256"], "the seed is not the one fixed before")
+    _must_be(
+        selection.text_digest(line["seed"]) == begun["seed_sha256"],
+        "the seed is not the one fixed before",
+    )
     path = run.workspace.seat_of_selection.place / selection.FRAME
     _must_be(sha256_of(path) == frame_line["frame_sha256"], f"{path} was changed since the draw")
     places = list(RecordTable(path, FramePlace))
@@ -110,7 +112,3 @@ def _last(lines: Sequence[dict[str, str]], *what: str) -> dict[str, str]:
 def _must_be(is_right: bool, otherwise: str) -> None:
     if not is_right:
         raise WorkspaceError(f"not verified: {otherwise}", hint=DRAW_AGAIN)
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -25,7 +25,14 @@ from tests.scripted_web import WebScript, scripted_web
 from tests.test_peers_dicomweb import web
 from tests.test_peers_dimse import no_waiting  # noqa: F401  fixtures
 from tests.test_stage_convert import deidentified
-from tests.workspaces import SAMPLE, contents, make_workspace, mosmed, mosmed_json
+from tests.workspaces import (
+    SAMPLE,
+    contents,
+    looked_at_first,
+    make_workspace,
+    mosmed,
+    mosmed_json,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -115,19 +122,11 @@ def test_an_archive_that_lists_names_alone_sends_all_of_the_series(pacs, tmp_pat
     assert contents(out)[TABLE_NAME] == contents(exported(pacs, tmp_path)[1])[TABLE_NAME]
 
 
-def volumes(root):
-    return {
-        name: data
-        for name, data in contents(root / "dataset").items()
-        if name.endswith((".nii.gz", "dataset_registry.xlsx", "studies.csv"))
-    }
-
-
 @pytest.fixture(scope="module")
 def from_the_folder(tmp_path_factory):
     root = make_workspace(tmp_path_factory.mktemp("early") / "folder", studies=5)
     assert mosmed("run", "-w", root).exit_code in {0, 3}
-    return volumes(root)
+    return looked_at_first(root)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +146,7 @@ def test_the_dataset_of_a_run_that_thins_early_has_the_same_bytes(
 
     assert mosmed("run", "-w", root, "--thin-early").exit_code in {0, 3}
 
-    assert volumes(root) == from_the_folder
+    assert looked_at_first(root) == from_the_folder
     assert len(list((root / "private/export").glob(f"*/{TABLE_NAME}"))) >= 2
 
 

@@ -65,3 +65,12 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def looked_at_first(root: Path) -> dict[str, bytes]:
+    """What users of a dataset look at first, by its path; the report tells how a run was made."""
+    return {
+        name: data
+        for name, data in contents(root / "dataset").items()
+        if name.endswith((".nii.gz", "dataset_registry.xlsx", "studies.csv"))
+    }
