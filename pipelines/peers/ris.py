@@ -106,9 +106,9 @@ def open_ris(settings: SelectSettings, node: NodeSettings | None = None) -> Ris:
     return Ris(source=source, recognised=recognised)
 
 
-def recognise(settings: SelectSettings, node: NodeSettings | None = None) -> tuple[str, Recognised]:
+def recognise(settings: SelectSettings) -> tuple[str, Recognised]:
     """The name of the RIS, and which of its columns is which field; raises as `open_ris` does."""
-    source = open_source(settings, node, is_known=title_known_to(settings))
+    source = open_source(settings, None, is_known=title_known_to(settings))
     source.table.close()
     return source.name, recognised_in(source, settings)
 
