@@ -1,5 +1,6 @@
 """Kind to a hospital: places, rates and pauses hold for all workers together."""
 
+import json
 import threading
 from datetime import datetime
 
@@ -60,6 +61,8 @@ def test_a_torn_file_of_rates_is_begun_anew(tmp_path):
     (tmp_path / RATES_NAME).write_text('{"bytes": 12')
 
     policy(tmp_path, Hands(), megabytes_per_second=1.0).spend(10)
+
+    assert list(json.loads((tmp_path / RATES_NAME).read_text())) == ["bytes"]
 
 
 def test_no_more_associations_than_allowed_at_a_time(tmp_path):
