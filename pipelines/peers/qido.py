@@ -1,7 +1,8 @@
 """Queries by QIDO-RS (PS3.18 10.6): page after page, each match once."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pipelines.core.errors import ItemError, PeerError
@@ -121,12 +122,10 @@ def check(answer: HttpAnswer) -> None:
     raise ItemError("REFUSED_BY_ARCHIVE", f"DICOMweb: HTTP {status}")
 
 
-class line:  # noqa: N801  it is used as a statement
+@contextmanager
+def line() -> Iterator[None]:
     """What breaks on the line may pass the next time."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, LineError):
-            raise Passing(error.reason, is_down=error.is_down) from error
+    try:
+        yield
+    except LineError as error:
+        raise Passing(error.reason, is_down=error.is_down) from error
