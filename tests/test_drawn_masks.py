@@ -4,7 +4,9 @@ import copy
 import math
 import shutil
 from dataclasses import replace
+from functools import partial
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -241,9 +243,22 @@ def says(**elements):
     return tell
 
 
-def compressed_with_loss(seg):
-    seg.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.50"
-    seg.PixelData = encapsulate([b"no matter"])
+def compressed(syntax, **how):
+    """The marks as another frame than the header describes."""
+
+    def tell(seg):
+        seg.file_meta.TransferSyntaxUID = f"1.2.840.10008.1.2.4.{syntax}"
+        frame = np.zeros((how.get("rows", ROWS), COLUMNS), dtype=np.uint8)
+        coded = {
+            50: partial(imagecodecs.jpeg8_encode, frame, level=90),
+            80: partial(imagecodecs.jpegls_encode, frame),
+            81: partial(imagecodecs.jpegls_encode, frame, level=3),
+            102: lambda: b"a film of marks",
+        }[syntax]()
+        seg.PixelData = encapsulate([coded])
+        seg["PixelData"].VR = "OB"
+
+    return tell
 
 
 @pytest.mark.parametrize(
@@ -258,7 +273,10 @@ def compressed_with_loss(seg):
         (without_segments_of_frames, "MISSING_ATTRIBUTE"),
         (of_a_segment_without_name, "BAD_ATTRIBUTE"),
         (two_of_one_number, "BAD_ATTRIBUTE"),
-        (compressed_with_loss, "UNSUPPORTED_SYNTAX"),
+        (compressed(50), "LOSSY_PIXELS"),
+        (compressed(81), "LOSSY_PIXELS"),
+        (compressed(80, rows=ROWS + 1), "BAD_PIXELS"),
+        (compressed(102), "UNSUPPORTED_SYNTAX"),
     ],
 )
 def test_a_segmentation_that_lies_is_refused_by_code(tmp_path, series, slices, lie, code):

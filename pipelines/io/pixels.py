@@ -204,10 +204,8 @@ def _read_words(header: InstanceHeader) -> tuple[NDArray[Any], bool]:
     decoder = getattr(imagecodecs, DECODERS.get(syntax, ""), None)
     if decoder is None:  # older versions of imagecodecs do not have all
         raise _unsupported(header)
-    is_2000 = syntax in JPEG_2000_SYNTAXES or syntax in HTJ2K_SYNTAXES
-    claim_of = codestreams.read_jpeg2000_claim if is_2000 else codestreams.read_jpeg_claim
     frame = read_frame(header)
-    claim = claim_of(frame)
+    claim = claim_of(frame, syntax)
     _refuse_false_claim(claim, frame, header)
     raw = _raw_words(_run_codec(decoder, frame, header), header)
     return raw, claim is not None and claim.is_reversible
@@ -224,6 +222,12 @@ def _is_more_than_stored(raw: NDArray[Any], pixels: PixelFormat) -> bool:
     above = pixels.bits_allocated - 1 - pixels.high_bit
     signed = raw.view(f"i{raw.itemsize}")
     return not np.array_equal(signed << above >> (above + lowest) << lowest, signed)
+
+
+def claim_of(frame: bytes, syntax: str) -> codestreams.FrameClaim | None:
+    """What a compressed frame says of itself; None where it is not one of its syntax."""
+    is_2000 = syntax in JPEG_2000_SYNTAXES or syntax in HTJ2K_SYNTAXES
+    return (codestreams.read_jpeg2000_claim if is_2000 else codestreams.read_jpeg_claim)(frame)
 
 
 def _stored_values(raw: NDArray[Any], pixels: PixelFormat) -> NDArray[Any]:

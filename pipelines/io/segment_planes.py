@@ -15,14 +15,8 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.utils import pixel_array
 
 from pipelines.core.errors import DicomError
-from pipelines.core.syntaxes import (
-    DEFLATED_SYNTAX,
-    EITHER_SYNTAXES,
-    LOSSY_SYNTAXES,
-    NATIVE_SYNTAXES,
-    RLE_SYNTAX,
-)
-from pipelines.io.pixels import CODEC_ERRORS, DECODERS
+from pipelines.core.syntaxes import DEFLATED_SYNTAX, NATIVE_SYNTAXES, RLE_SYNTAX
+from pipelines.io.pixels import CODEC_ERRORS, DECODERS, claim_of
 
 NAME = "the segmentation"
 
@@ -30,7 +24,7 @@ NAME = "the segmentation"
 def read_plane(dataset: Dataset, index: int) -> NDArray[Any]:
     """The values `[row, column]` of the frame `index`, counted from 0.
 
-    Raises DicomError UNSUPPORTED_SYNTAX or BAD_PIXELS, or whatever pydicom does.
+    Raises DicomError UNSUPPORTED_SYNTAX, LOSSY_PIXELS or BAD_PIXELS, or whatever pydicom does.
     """
     syntax = str(dataset.file_meta.TransferSyntaxUID)
     is_native = syntax in {*NATIVE_SYNTAXES, DEFLATED_SYNTAX}
@@ -55,17 +49,19 @@ def _unpacked(dataset: Dataset, index: int) -> NDArray[np.uint8]:
 
 def _decoded(dataset: Dataset, index: int, syntax: str) -> NDArray[Any]:
     decoder = getattr(imagecodecs, DECODERS.get(syntax, ""), None)
-    is_lossy = syntax in LOSSY_SYNTAXES or (
-        syntax in EITHER_SYNTAXES and dataset.get("LossyImageCompression") == "01"
-    )
-    if decoder is None or is_lossy:
-        why = "keeps no marks" if is_lossy else "has no decoder here"
-        raise DicomError("UNSUPPORTED_SYNTAX", f"{NAME}: transfer syntax {syntax} {why}")
+    if decoder is None:
+        raise DicomError("UNSUPPORTED_SYNTAX", f"{NAME}: no decoder for transfer syntax {syntax}")
     frame = get_frame(dataset.PixelData, index, number_of_frames=int(dataset.NumberOfFrames))
+    claim = claim_of(frame, syntax)
+    # The frame is believed before it is decoded, as memory is given by its own size
+    size = dataset.Rows, dataset.Columns, 1
+    if claim is None or (claim.rows, claim.columns, claim.channels) != size:
+        raise DicomError("BAD_PIXELS", f"{NAME}: a frame is not the one its header describes")
+    if not claim.is_reversible:
+        message = f"{NAME} was compressed with loss: nobody knows what was marked"
+        raise DicomError("LOSSY_PIXELS", message, hint="Have the drawing exported without loss.")
     try:
         values: NDArray[Any] = decoder(frame)
     except CODEC_ERRORS as error:
         raise DicomError("BAD_PIXELS", f"{NAME}: a frame cannot be decoded") from error
-    if values.shape != (dataset.Rows, dataset.Columns):
-        raise DicomError("BAD_PIXELS", f"{NAME}: a frame has another size than its header says")
     return values
