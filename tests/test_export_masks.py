@@ -1,5 +1,7 @@
 """The masks of a study go with it, named like it and looked for in one folder."""
 
+from pathlib import Path
+
 import pytest
 
 from pipelines import export
@@ -51,6 +53,15 @@ def test_a_mask_of_a_kind_that_is_not_read_is_told_and_not_passed_over(pacs, tmp
     masks = tmp_path / "masks"
     masks.mkdir()
     (masks / f"{BODY.accession_number}{ending}").write_bytes(b"drawn")
+
+    refused(pacs, "UNREADABLE_MASK", masks=masks)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch], ids=["folder", "no ending"])
+def test_what_is_named_like_a_study_and_is_no_mask_is_told(pacs, tmp_path, make):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    make(masks / BODY.accession_number)
 
     refused(pacs, "UNREADABLE_MASK", masks=masks)
 

@@ -6,7 +6,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,10 +44,9 @@ def find_masks(candidate: Candidate, settings: ExportSettings) -> tuple[FoundMas
     stems = {canonical_accession(key + end) for key in keys for end in ("", "_mask")}
     found = sorted(_named_like(stems, settings.masks), key=lambda one: (one.reader, one.path))
     readers = {one.reader.casefold() for one in found}
-    others = list(_named_like(stems, settings.masks, other_suffix_of))
-    unread = {other_suffix_of(one.path) for one in others if one.reader.casefold() not in readers}
+    unread = {kind for kind, reader in _not_read(stems, settings.masks) if reader not in readers}
     if unread:
-        kinds = ", ".join(sorted(map(str, unread)))
+        kinds = " and ".join(sorted(unread))
         raise ItemError("UNREADABLE_MASK", f"it was saved as {kinds}, which is not read")
     if len(readers) < len(found) or (len(found) > 1 and "" in readers):
         raise ItemError("MASK_AMBIGUOUS", f"{len(found)} files are named like the study's mask")
@@ -80,15 +79,28 @@ def digest_of(masks: tuple[FoundMask, ...]) -> str:
     return sha256.hexdigest() if masks else ""
 
 
-def _named_like(
-    stems: set[str], folder: Path, ending: Callable[[Path], str | None] = suffix_of
-) -> Iterator[FoundMask]:
+def _named_like(stems: set[str], folder: Path) -> Iterator[FoundMask]:
     """The names are compared, never joined: an accession number may hold a slash."""
     for path in folder.iterdir():
-        suffix = ending(path)
+        suffix = suffix_of(path)
         reader = None if suffix is None else _reader_in(path.name[: -len(suffix)], stems)
         if reader is not None and path.is_file():
             yield FoundMask(path=path, reader=reader)
+
+
+def _not_read(stems: set[str], folder: Path) -> Iterator[tuple[str, str]]:
+    """What else is named like the study's mask and is none that is read: its kind, and its reader.
+
+    A sub-folder, or a file without ending, has the name of the study and nothing else.
+    """
+    for path in folder.iterdir():
+        suffix = other_suffix_of(path)
+        if suffix is not None:
+            reader = _reader_in(path.name[: -len(suffix)], stems)
+            if reader is not None:
+                yield suffix, reader.casefold()
+        elif canonical_accession(path.name) in stems:
+            yield "a folder" if path.is_dir() else "a file without ending", ""
 
 
 def _reader_in(stem: str, stems: set[str]) -> str | None:
