@@ -16,12 +16,13 @@ from pipelines.core.published import Provenance, Registry
 from pipelines.core.registry_settings import RegistrySettings
 from pipelines.forgetting import forgotten
 from pipelines.io.ledger import Entry, Outcome
+from pipelines.io.settings_digest import settings_digest
 from pipelines.io.sheets import Sheet
 from pipelines.io.tables import read_table
 from pipelines.io.workspace import Workspace
 from pipelines.proof import Proof, Sought, prove, refuse
 from pipelines.runner import Task, attempt
-from pipelines.standing import Standing, record_of, settings_digest
+from pipelines.standing import Standing, record_of
 from pipelines.versions import library_versions
 
 NAME = "dataset"

@@ -25,13 +25,7 @@ from pipelines.core.inclusion import (
 )
 from pipelines.core.model import Decision
 from pipelines.core.patients import patient_key
-from pipelines.core.places import (
-    ALL,
-    group_of,
-    places_of,
-    places_with_reserves,
-    rank_of,
-)
+from pipelines.core.places import ALL, group_of, places_of, places_with_reserves, rank_of
 from pipelines.core.readings import final_category, told
 from pipelines.core.select_settings import SelectSettings
 from pipelines.io.spool import Spool

@@ -25,12 +25,12 @@ from pipelines.io.ledger import Entry, Outcome
 from pipelines.io.record_table import RecordTable, write_records
 from pipelines.io.same_patients import read_same_patients
 from pipelines.io.sealing import seal
+from pipelines.io.settings_digest import settings_digest
 from pipelines.io.sheets import Sheet
 from pipelines.io.workspace import Workspace
 from pipelines.peers.readings import open_readings, with_readings
 from pipelines.peers.ris import open_ris
 from pipelines.select import FlowStep, FramePlace, RowExcluded, Selection
-from pipelines.standing import settings_digest
 from pipelines.versions import library_versions
 
 EXCLUDED, FRAME = "excluded.csv", "frame.csv"

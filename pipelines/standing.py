@@ -4,7 +4,6 @@ It is never stored: it follows from the ledgers and the settings, so that a chan
 stale just its own stage and what follows, and a study that falls out makes room for a reserve.
 """
 
-import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,16 +12,15 @@ from typing import Any
 
 from pipelines.chain import ANONYMIZE, EXPORT, STAGES, Stage
 from pipelines.core.codec import digest, from_jsonable, to_jsonable
-from pipelines.core.errors import SettingsError
 from pipelines.core.identity import Candidate
-from pipelines.core.knobs import Enters
 from pipelines.core.model import Excluded, Failed
 from pipelines.core.places import admitted
 from pipelines.core.settings import Settings
 from pipelines.forgetting import entry_of, forgotten
-from pipelines.io.disk import sha256_of, swap_in, sync_folder
+from pipelines.io.disk import swap_in, sync_folder
 from pipelines.io.ledger import Entry, Ledger, Outcome, Outputs
 from pipelines.io.sealing import is_whole
+from pipelines.io.settings_digest import settings_digest
 from pipelines.io.workspace import Workspace
 from pipelines.runner import Result, Task
 from pipelines.versions import library_versions
@@ -274,30 +272,3 @@ def record_of(entry: Entry, stage: Stage) -> Any:
     """The record, Excluded or Failed that an entry holds."""
     kinds = {Outcome.DONE: stage.gives, Outcome.EXCLUDED: Excluded, Outcome.FAILED: Failed}
     return from_jsonable(kinds[entry.outcome], entry.record)
-
-
-def settings_digest(settings: Any) -> str:
-    """A digest of settings by value, of the files they name by content, of places not at all.
-
-    Raises SettingsError when such a file is not there.
-    """
-    values = {}
-    for field in dataclasses.fields(settings):
-        value, enters = getattr(settings, field.name), field.metadata["enters"]
-        if enters is Enters.VALUE:
-            values[field.name] = value
-        elif enters is Enters.CONTENT:
-            values[field.name] = _contents(value, field.name)
-    return digest(values)
-
-
-def _contents(value: Any, name: str) -> list[str]:
-    if isinstance(value, str):  # an address: what is there is asked for once
-        return [value]
-    paths = [value] if isinstance(value, Path) else list(value or ())
-    for path in paths:
-        if not path.is_file():
-            raise SettingsError(
-                f"{path}: no such file", hint=f"Mend `{name}` in mosmed.toml, or bring the file."
-            )
-    return [sha256_of(path) for path in paths]
