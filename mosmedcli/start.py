@@ -41,6 +41,9 @@ def start(folder: Path, given: Mapping[str, Any]) -> None:
         make_key(workspace.key)
     _write_settings(workspace, settings)
     click.echo(f"wrote {workspace.settings_file} and a key in private/: keep it secret")
+    for name, table in (("ris", settings.select), ("pacs", settings.export)):
+        if getattr(table, name) is None:
+            click.secho(f"missing: set `{name}` under [{table.TABLE}] there", fg="yellow")
     if missing is not None:
         click.secho(f"missing: {missing.message}", fg="yellow")
         click.echo(f"next: in {workspace.settings_file}: {missing.hint}")

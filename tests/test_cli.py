@@ -124,6 +124,16 @@ def test_init_tells_which_columns_are_missing_and_where_to_name_them(tmp_path):
     assert '{ body_part = "Область" }' in result.output
 
 
+def test_init_tells_that_there_is_no_pacs_yet_and_a_run_where_to_name_one(tmp_path):
+    made = mosmed("init", tmp_path / "w", "--ris", SAMPLE / "ris_export.xlsx", "--studies", 3)
+    run = mosmed("run", "-w", tmp_path / "w")
+
+    assert "missing: set `pacs` under [export] there" in made.output
+    assert "`ris`" not in made.output
+    assert run.exit_code == 2
+    assert "next: Set `pacs` under [export] in mosmed.toml" in run.output
+
+
 def test_titles_that_have_lost_their_letters_are_told_as_such(tmp_path):
     head = "Номер исследования;UID исследования;SpO2\n"
     (tmp_path / "ris.csv").write_bytes(head.encode("ascii", "replace"))

@@ -35,7 +35,10 @@ def open_archive(settings: ExportSettings, *, source: Path, scratch: Path) -> Ar
 def named_pacs(settings: ExportSettings) -> Path | str:
     """The folder or address of the PACS; raises SettingsError where none is named."""
     if settings.pacs is None:
-        raise SettingsError("no PACS is named", hint="Set `pacs` under [export], or use --pacs.")
+        raise SettingsError(
+            "no PACS is named",
+            hint="Set `pacs` under [export] in mosmed.toml: its folder, or its address.",
+        )
     return settings.pacs
 
 
