@@ -72,7 +72,7 @@ def build(
     _write_registry(rows, settings, folder)
     digests = {path: sha256_of(folder / path[1:]) for row in rows for path in _paths(row)}
     listed = list_studies([(one.row, one.study) for one in numbered], settings, digests)
-    digits = digits_of(len(rows))
+    digits = _digits_of(len(rows))
     made = documents(listed, settings, digits=digits, provenance=provenance)
     previews = [_preview(one.study, folders[one.row.public_id]) for one in numbered]
     contents = contents_of(listed, previews, settings, digits=digits, provenance=provenance)
@@ -108,14 +108,14 @@ def number(studies: Sequence[Thinned]) -> tuple[RegistryRow, ...]:
         for study in studies
         if study.category is not None
     )
-    digits = digits_of(len(in_order))
+    digits = _digits_of(len(in_order))
     return tuple(
         _row(study_id, category, public_id, has_mask=not without_mask, digits=digits)
         for study_id, (category, without_mask, public_id) in enumerate(in_order, start=1)
     )
 
 
-def digits_of(studies: int) -> int:
+def _digits_of(studies: int) -> int:
     """How many digits the number in a file name has: four, or more where there are more studies."""
     return max(MINIMUM_DIGITS, len(str(studies)))
 

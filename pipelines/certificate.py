@@ -94,7 +94,7 @@ def work_told(trails: Iterable[list[Standing]]) -> dict[str, Any]:
         if standing.entry is None or standing.state in (State.PENDING, State.FAILED):
             continue
         value: Deidentified | Excluded = record_of(standing.entry, ANONYMIZE)
-        counts += actions_of(value.decisions)
+        counts += _actions_of(value.decisions)
         left_out += _left_out(value.decisions)
         instances += value.instances if isinstance(value, Deidentified) else 0
         for name, version in standing.entry.versions.items():
@@ -108,7 +108,7 @@ def work_told(trails: Iterable[list[Standing]]) -> dict[str, Any]:
     }
 
 
-def actions_of(decisions: Iterable[Decision]) -> Counter[str]:
+def _actions_of(decisions: Iterable[Decision]) -> Counter[str]:
     """How many elements met each action, out of the decision in which the stage says so."""
     counts: Counter[str] = Counter()
     for decision in decisions:

@@ -86,9 +86,9 @@ def summary(rows: Sequence[Explained]) -> str:
     lines = ["| what is done | by | attributes | such as |", "|---|---|---|---|"]
     for action in order:
         mine = [row for row in rows if row.action == action]
-        sources = {source_of(row): None for row in mine}
+        sources = {_source_of(row): None for row in mine}
         for source in sources:
-            some = [row for row in mine if source_of(row) == source]
+            some = [row for row in mine if _source_of(row) == source]
             cells = (MEANINGS.get(action, action), source, str(len(some)), _examples(some))
             lines.append(_line(cells))
     return "\n".join(lines)
@@ -101,7 +101,7 @@ def table(rows: Iterable[Explained]) -> str:
     return "\n".join(lines)
 
 
-def source_of(row: Explained) -> str:
+def _source_of(row: Explained) -> str:
     """Where a rule comes from: its origin where it has one, or what it is by nature."""
     origin = row.why.partition(": ")[0]
     if origin in set(Origin):

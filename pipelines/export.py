@@ -70,7 +70,7 @@ def work(
         masks=masks,
         decisions=(*gathered.decisions, *unread, dose, *drawn),
     )
-    return with_subject(exported, subject)
+    return _with_subject(exported, subject)
 
 
 def outside(candidate: Candidate, settings: ExportSettings) -> str:
@@ -169,7 +169,7 @@ def _bring_masks(
 # --- the person
 
 
-def with_subject(exported: Exported, subject: "Subject") -> Exported:
+def _with_subject(exported: Exported, subject: "Subject") -> Exported:
     """Add what the headers say of the person; the RIS goes before the headers."""
     age, sex = exported.patient_age_years, exported.patient_sex
     if age is None and len(subject.ages_years) == 1:

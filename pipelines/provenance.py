@@ -24,7 +24,7 @@ def provenance_of(
     """The flow from the RIS through the studies that were opened, and their de-identification."""
     rules, work = rules_told(settings), work_told(trails)
     return Provenance(
-        flow=flow_of(steps, trails),
+        flow=_flow_of(steps, trails),
         deidentification=Deidentification(
             profile=tuple((one["code"], one["meaning"]) for one in rules["profile"]),
             loosened=tuple(rules["loosened"]),
@@ -36,7 +36,7 @@ def provenance_of(
     )
 
 
-def flow_of(steps: Sequence[FlowStep], trails: Sequence[Trail]) -> Flow:
+def _flow_of(steps: Sequence[FlowStep], trails: Sequence[Trail]) -> Flow:
     """Where everything went that the RIS holds; it adds up, or this is a bug."""
     rules = [step for step in steps if step.rule != DRAW]
     ends = Counter(trail[-1].state for trail in trails)

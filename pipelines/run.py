@@ -64,7 +64,7 @@ class Run:
         self, workspace: Workspace, settings: Settings, listener: Listener, *, jobs: int = 1
     ) -> None:
         self.workspace = workspace
-        self.settings = with_key(workspace, settings, is_new=jobs > 0)
+        self.settings = _with_key(workspace, settings, is_new=jobs > 0)
         self._listener = listener
         self._jobs = jobs
         self._gate = Gate(settings.export, opening.CLOCK)
@@ -267,7 +267,7 @@ class Run:
             refresh(pacs, folder / INDEX_NAME, jobs=self._jobs, progress=self._listener.indexed)
 
 
-def with_key(workspace: Workspace, settings: Settings, *, is_new: bool) -> Settings:
+def _with_key(workspace: Workspace, settings: Settings, *, is_new: bool) -> Settings:
     """The settings with the key of the pseudonyms; a workspace that is new is given one.
 
     Raises WorkspaceError for a workspace without a key where none may be made.

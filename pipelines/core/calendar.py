@@ -23,14 +23,14 @@ Span = tuple[int, int]
 """From one minute of the week (Monday 00:00 is 0) up to, not including, another."""
 
 
-def spans_of(hours: Sequence[str]) -> list[Span]:
+def _spans_of(hours: Sequence[str]) -> list[Span]:
     """The spans of a week; the end may lie in the next one. Raises SettingsError."""
     return [span for text in hours for span in _spans(text)]
 
 
 def refuse_bad_hours(hours: Sequence[str]) -> None:
     """Raise SettingsError where one of them cannot be read."""
-    spans_of(hours)
+    _spans_of(hours)
 
 
 def is_open(hours: Sequence[str], now: datetime) -> bool:
@@ -38,7 +38,7 @@ def is_open(hours: Sequence[str], now: datetime) -> bool:
     minute = _minute(now)
     return not hours or any(
         begin <= at < end
-        for begin, end in spans_of(hours)
+        for begin, end in _spans_of(hours)
         for at in (minute, minute + WEEK_MINUTES)
     )
 
@@ -48,7 +48,7 @@ def opens_at(hours: Sequence[str], now: datetime) -> datetime:
     if is_open(hours, now):
         return now
     minute = _minute(now)
-    waits = [(begin - minute) % WEEK_MINUTES for begin, _ in spans_of(hours)]
+    waits = [(begin - minute) % WEEK_MINUTES for begin, _ in _spans_of(hours)]
     return now.replace(second=0, microsecond=0) + timedelta(minutes=min(waits))
 
 

@@ -78,14 +78,14 @@ class Rules:
     @classmethod
     def of(cls, settings: SelectSettings) -> "Rules":
         """The rules that the settings name; raises SettingsError where they cannot be meant."""
-        refuse_bad_settings(settings)
+        _refuse_bad_settings(settings)
         names, rows = settings.rules, row_rules(settings)
         in_order = tuple((at, rows[name]) for at, name in enumerate(names) if name in rows)
         return cls(names, rows, in_order, names.index(ONE_STUDY) if ONE_STUDY in names else None)
 
     def judged(self, row: RisRow, known: Sequence[str], patient: str) -> Fate:
         """What a row comes to by itself, its study's numbers and its patient's key being known."""
-        if fault := identity_fault(known, patient):
+        if fault := _identity_fault(known, patient):
             number = known[0] if known else ""
             return Fate(IDENTIFIED, number, fault, int(fault in UNKNOWN_IDENTITY) << IDENTIFIED)
         at = self.one_study_at
@@ -186,7 +186,7 @@ def numbers(row: RisRow) -> tuple[str, ...]:
     return tuple(filter(None, both))
 
 
-def identity_fault(known: Sequence[str], patient: str) -> str:
+def _identity_fault(known: Sequence[str], patient: str) -> str:
     """Why these numbers and this patient's key do not say which study of whom; empty if they do."""
     if not known:
         return NO_STUDY
@@ -207,7 +207,7 @@ def identifying_values(row: RisRow) -> tuple[str, ...]:
 # --- the settings
 
 
-def refuse_bad_settings(settings: SelectSettings) -> None:
+def _refuse_bad_settings(settings: SelectSettings) -> None:
     """Raise SettingsError for a rule, a category or a number that cannot be meant."""
     for name in (*settings.rules, *settings.exclude_unknown):
         _refuse_stranger("rule", name, SELECTION_RULES)

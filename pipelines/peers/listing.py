@@ -79,7 +79,7 @@ def list_study(
     answers: dict[str, Answer] = {}
     unlisted = set()
     counts = {}
-    every_series = each_once(node.find_series(uid), "series_instance_uid")
+    every_series = _each_once(node.find_series(uid), "series_instance_uid")
     for series in every_series:
         series_instance_uid = series.header.series_instance_uid or ""
         counts[series_instance_uid] = series.objects
@@ -122,11 +122,11 @@ def count_study(node: Node, listing: Listing) -> dict[str, int]:
     """The numbers of a study's series as they are now: listed where the PACS does not count."""
     uid = listing.study.header.study_instance_uid or ""
     numbers: dict[str, int] = {}
-    for series in each_once(node.find_series(uid), "series_instance_uid"):
+    for series in _each_once(node.find_series(uid), "series_instance_uid"):
         name = series.header.series_instance_uid or ""
         if series.objects is None:
             found = node.find_instances(uid, name, wanted=IMAGE_KEYS)
-            numbers[name] = len(each_once(found, "sop_instance_uid"))
+            numbers[name] = len(_each_once(found, "sop_instance_uid"))
         else:
             numbers[name] = series.objects
     return numbers
@@ -137,7 +137,7 @@ def _study(node: Node, accession: str | None, study_uid: str | None) -> Answer |
     answers = node.find_studies(accession_number=accession, study_instance_uid=study_uid)
     exact = [
         answer
-        for answer in each_once(answers, "study_instance_uid")
+        for answer in _each_once(answers, "study_instance_uid")
         if _is_meant(answer.header, accession, study_uid)
     ]
     if len(exact) > 1:
@@ -167,7 +167,7 @@ def _objects(
     refused = ""
     for keys in (wanted,) * ASKS_BEFORE_REFUSED + (IMAGE_KEYS,) * (wanted != IMAGE_KEYS):
         try:
-            found = each_once(node.find_instances(study_uid, uid, wanted=keys), "sop_instance_uid")
+            found = _each_once(node.find_instances(study_uid, uid, wanted=keys), "sop_instance_uid")
         except (Refused, ItemError) as error:
             refused = str(error)
             continue
@@ -209,7 +209,7 @@ def _unnamed(study: Answer, series: Answer) -> list[ArchivedInstance]:
     ]
 
 
-def each_once(answers: Iterable[Answer], key: str) -> list[Answer]:
+def _each_once(answers: Iterable[Answer], key: str) -> list[Answer]:
     """One answer for each study, series or object: some archives answer once an object."""
     first: dict[str, Answer] = {}
     for answer in answers:

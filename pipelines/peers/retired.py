@@ -24,7 +24,7 @@ def retired_in(study: Study, archive: Archive) -> Retired:
     """What the rejection notes of a study say: each is received and read."""
     reasons: dict[str, str] = {}
     unread = 0
-    for one in archive.receive([one for one in study if may_be_note(one.header)]):
+    for one in archive.receive([one for one in study if _may_be_note(one.header)]):
         if one.header.sop_class_uid != KEY_OBJECTS:
             continue
         if one.header.truncated or one.size_bytes > NOTE_LIMIT_BYTES:
@@ -43,7 +43,7 @@ def retired_in(study: Study, archive: Archive) -> Retired:
     return Retired(reasons=reasons, unread=unread)
 
 
-def may_be_note(header: ObjectHeader) -> bool:
+def _may_be_note(header: ObjectHeader) -> bool:
     """Whether an object may be a rejection note."""
     if header.sop_class_uid is None and not header.is_whole:
         return header.modality == "KO"

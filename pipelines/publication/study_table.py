@@ -113,7 +113,7 @@ def dictionary_bytes(settings: RegistrySettings) -> bytes:
     return _csv(["column", "type", "unit", "meaning", "meaning_ru"], rows)
 
 
-def scanner_name(acquisition: Acquisition) -> str:
+def _scanner_name(acquisition: Acquisition) -> str:
     """Manufacturer and model in one; empty where neither is known."""
     names = (acquisition.manufacturer, acquisition.manufacturer_model_name)
     return " ".join(name for name in names if name)
@@ -123,7 +123,7 @@ def _known(study: Thinned, band_years: int) -> Quasi:
     return Quasi(
         sex=study.patient_sex,
         age_band=age_band(study.patient_age_years, band_years, oldest_years=OLDEST_AGE_YEARS),
-        scanner=scanner_name(study.acquisition),
+        scanner=_scanner_name(study.acquisition),
     )
 
 
