@@ -27,11 +27,15 @@ def test_columns_fill_the_window_and_hold_every_word(lines, available):
                 assert all(len(word) <= width for word in cell.split())
 
 
-def test_no_keyword_is_broken_on_80_columns(tmp_path):
+def shown_on_a_terminal(*args, stream, cwd, **environment):
+    """How a command ended, and what it wrote to `stream`, which is a terminal of 80 columns."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb"}
-    command = [sys.executable, "-m", "mosmedcli", "explain"]
-    with subprocess.Popen(command, stdout=theirs, cwd=tmp_path, env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "mosmedcli", *map(str, args)],
+        **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: theirs},
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "80", **environment},
+    ) as process:
         os.close(theirs)
         seen = b""
         try:
@@ -40,11 +44,32 @@ def test_no_keyword_is_broken_on_80_columns(tmp_path):
         except OSError:  # how Linux ends a terminal that nobody writes to any more
             pass
         os.close(ours)
+    return process.returncode, seen.decode()
 
-    assert process.returncode == 0
-    text = seen.decode()
+
+def test_no_keyword_is_broken_on_80_columns(tmp_path):
+    status, text = shown_on_a_terminal("explain", stream="stdout", cwd=tmp_path, TERM="dumb")
+
+    assert status == 0
     assert max(map(len, text.splitlines())) <= 80
     keywords = {row["keyword"] for row in json.loads(mosmed("explain", "--json").stdout)}
     long_words = set(re.findall(r"\b[A-Z][A-Za-z]{17,}\b", text))
     assert "PatientDeathDateInAlternativeCalendar" in long_words
     assert long_words <= keywords
+
+
+def test_a_run_is_shown_as_bars_and_what_falls_out_as_a_line(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "letter.txt").write_text("no CT")
+
+    status, text = shown_on_a_terminal(
+        "convert", "in", "out", stream="stderr", cwd=tmp_path, TERM="xterm"
+    )
+
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert status == 0
+    assert plain.count("convert: other-files fell out: not_ct") == 1
+    last = plain.splitlines()[-1]
+    assert last.startswith("convert ")
+    assert "1/1" in last
+    assert "1 fell out" in last
