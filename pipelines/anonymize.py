@@ -32,7 +32,7 @@ from pipelines.io.plain_folders import find_series, refusal
 from pipelines.io.profile_options import options_of
 from pipelines.io.same_patients import read_same_patients
 
-VERSION: int = 8
+VERSION: int = 9
 
 TABLES = (AnonymizeSettings, PatientSettings, OcrSettings)
 """The settings it is told on plain folders."""

@@ -101,8 +101,14 @@ def folder(tmp_path_factory):
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(identity=planted(), syntax=st.sampled_from([Syntax.EXPLICIT_LITTLE, Syntax.IMPLICIT_LITTLE]))
-def test_identity_planted_where_options_keep_something_never_survives(identity, syntax, folder):
+@given(
+    identity=planted(),
+    syntax=st.sampled_from([Syntax.EXPLICIT_LITTLE, Syntax.IMPLICIT_LITTLE]),
+    day=st.sampled_from([DAY, "2020.04.02"]),
+)
+def test_identity_planted_where_options_keep_something_never_survives(
+    identity, syntax, day, folder
+):
     texts, private, is_nested, name = identity
 
     def edit(dataset, k):
@@ -113,7 +119,7 @@ def test_identity_planted_where_options_keep_something_never_survives(identity, 
             dataset.AnatomicRegionSequence = Sequence([item])
 
     spec = SeriesSpec(
-        syntax=syntax, patient_id=NUMBER, patient_name=name, study_date=DAY, edit=edit
+        syntax=syntax, patient_id=NUMBER, patient_name=name, study_date=day, edit=edit
     )
     path, *_ = write_series(folder, spec, VOXELS[:1])
     outcome = same(path, ENGINE).value

@@ -88,6 +88,11 @@ def traces_of_names(values: Iterable[str]) -> Traces:
     return Traces(frozenset(trace for value in values for trace in _name_forms(value.strip("\0 "))))
 
 
+def day_of(text: str) -> str:
+    """The day in a date, with time or without; also as once written: 2020.04.02 (PS3.5 6.2)."""
+    return text[:10] if text[4:5] == "." else text[:8]
+
+
 def _forms(value: str) -> Iterator[str]:
     if _UID.fullmatch(value):
         yield value

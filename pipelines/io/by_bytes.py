@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pipelines.core.deid import STANDARD_SCHEMES, TEXT_VRS, Action, Origin, Rule
 from pipelines.core.dictionary import vr_of
 from pipelines.core.retained import creator_tag
+from pipelines.core.traces import day_of
 from pipelines.core.values import (
     CODE_MARKS,
     CODE_MEANING,
@@ -174,7 +175,7 @@ class ByBytes:
             if rule.action is Action.SHIFT:
                 seen.kept.update(new)
 
-        told = [text[:8] for text in texts] if vr in {"DA", "DT"} else texts
+        told = [day_of(text) for text in texts] if vr in {"DA", "DT"} else texts
         return self._remembered((vr, tag in CODES, id(rule), *told), note)
 
     def _remembered(

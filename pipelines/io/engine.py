@@ -12,7 +12,7 @@ from pipelines.core.dictionary import is_well_known
 from pipelines.core.identity import Pseudonyms
 from pipelines.core.model import OLDEST_AGE_YEARS
 from pipelines.core.retained import cleaned_text, shifted_date
-from pipelines.core.traces import Traces, traces_of, traces_of_names
+from pipelines.core.traces import Traces, day_of, traces_of, traces_of_names
 from pipelines.core.values import CODES, VALID
 from pipelines.io.new_file import FileRange
 
@@ -117,7 +117,7 @@ class Remembered:
         elif vr == "UI":
             self.values.update(text for text in texts if not is_well_known(text))
         elif vr in {"DA", "DT"}:
-            self.values.update(text[:8] for text in texts if text[:8] != rule.value[:8])
+            self.values.update({day_of(text) for text in texts} - {rule.value[:8]})
         elif vr in TEXT_VRS and tag not in CODES:
             is_cleaned = rule.action is Action.CLEAN
             gone = [

@@ -16,6 +16,7 @@ from pipelines.core.deid import Action, Rule
 from pipelines.core.dictionary import vr_of
 from pipelines.core.errors import DicomError
 from pipelines.core.retained import creator_tag
+from pipelines.core.traces import day_of
 from pipelines.core.values import (
     CODE_MEANING,
     PIXEL_DATA,
@@ -110,7 +111,7 @@ class Rewriting:
         if tag == CODE_MEANING:
             self.seen.meanings.update(texts)
         elif vr in {"DA", "DT", "UI"}:
-            self.seen.kept.update(text if vr == "UI" else text[:8] for text in texts)
+            self.seen.kept.update(text if vr == "UI" else day_of(text) for text in texts)
         return kept
 
     def _kept_sequence(self, element: DataElement, depth: int) -> DataElement | None:
