@@ -13,9 +13,8 @@ from pipelines.chain import SELECT
 from pipelines.core.addresses import shown
 from pipelines.core.codec import canonical_json, digest, from_jsonable, to_jsonable
 from pipelines.core.errors import WorkspaceError
-from pipelines.core.identity import Candidate, Pseudonyms
+from pipelines.core.identity import Candidate, Pseudonyms, has_identity, nobody
 from pipelines.core.inclusion import study_number
-from pipelines.core.model import Sex
 from pipelines.core.select_settings import SelectSettings
 from pipelines.core.settings import Settings
 from pipelines.forgetting import forgotten
@@ -68,15 +67,18 @@ def ensure(workspace: Workspace, settings: Settings, key: bytes, *, again: bool 
 
     A database is asked once, and `again` only on request: what it holds changes every minute.
     """
-    fingerprint = digest(
-        SELECT, select.VERSION, settings_digest(settings.select), digest(key.hex())
-    )
+    fingerprint = _fingerprint(settings.select, key)
     if not again and workspace.seat_of_selection.entry_of(fingerprint):
         return load(workspace)
     asked = _asked(settings.select)
     # The seed is fixed before the frame is known, and told after it: nobody can shop for one
     audit.note(workspace.private, BEGINS, seed_sha256=text_digest(settings.select.seed), **asked)
     selection, unreadable = draw(settings, Pseudonyms(key), workspace.private)
+    if _fingerprint(settings.select, key) != fingerprint:
+        raise WorkspaceError(
+            "the RIS export, or a list beside it, was changed while it was read",
+            hint="Wait until it is written, then run the same command again.",
+        )
     selection = _blanked(selection, forgotten(workspace))
     told = asked | _told(settings.select, selection, unreadable)
     _record(workspace, fingerprint, (selection, unreadable), what=DRAWN, told=told)
@@ -88,6 +90,10 @@ def ensure(workspace: Workspace, settings: Settings, key: bytes, *, again: bool 
     )
 
 
+def _fingerprint(settings: SelectSettings, key: bytes) -> str:
+    return digest(SELECT, select.VERSION, settings_digest(settings), digest(key.hex()))
+
+
 def is_there(workspace: Workspace) -> bool:
     """Whether studies have been selected here."""
     return workspace.seat_of_selection.place.is_dir()
@@ -96,18 +102,24 @@ def is_there(workspace: Workspace) -> bool:
 def load(workspace: Workspace) -> Drawn:
     """The selection on the disk, whatever the settings say now.
 
-    Raises WorkspaceError when nothing was selected yet.
+    Raises WorkspaceError when nothing was selected yet, or it cannot be read any more.
     """
     folder = workspace.seat_of_selection.place
     if not is_there(workspace):
         raise WorkspaceError(
             f"{workspace.root}: no studies have been selected yet", hint="Run: mosmed select"
         )
-    return Drawn(
-        candidates=_load(folder / "candidates.json", Candidate),
-        flow=_load(folder / "flow.json", FlowStep),
-        unreadable=json.loads((folder / "unreadable.json").read_bytes()),
-    )
+    try:
+        return Drawn(
+            candidates=_load(folder / "candidates.json", Candidate),
+            flow=_load(folder / "flow.json", FlowStep),
+            unreadable=json.loads((folder / "unreadable.json").read_bytes()),
+        )
+    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
+        raise WorkspaceError(
+            f"{folder}: the selection is damaged ({type(error).__name__})",
+            hint="Run: mosmed select --again",
+        ) from error
 
 
 def blank(workspace: Workspace) -> bool:
@@ -117,10 +129,10 @@ def blank(workspace: Workspace) -> bool:
     """
     folder, names = workspace.seat_of_selection.place, forgotten(workspace)
     entry = workspace.seat_of_selection.entry()
-    if not names or entry is None or not is_there(workspace):
+    if not names or entry is None or not workspace.seat_of_selection.entry_of(entry.fingerprint):
         return False
     drawn = load(workspace)
-    if not any(c.public_id in names and _has_identity(c) for c in drawn.candidates):
+    if not any(c.public_id in names and has_identity(c) for c in drawn.candidates):
         return False
     before = Selection(
         candidates=drawn.candidates,
@@ -134,10 +146,6 @@ def blank(workspace: Workspace) -> bool:
     return True
 
 
-def _has_identity(candidate: Candidate) -> bool:
-    return bool(candidate.patient_key or candidate.accession_number or candidate.study_instance_uid)
-
-
 def _blanked(selection: Selection, names: Collection[str]) -> Selection:
     """The selection without the identity of these studies: they keep their places, and are out."""
     if not names:
@@ -148,7 +156,7 @@ def _blanked(selection: Selection, names: Collection[str]) -> Selection:
     return replace(
         selection,
         candidates=tuple(
-            _nobody(candidate) if candidate.public_id in names else candidate
+            nobody(candidate) if candidate.public_id in names else candidate
             for candidate in selection.candidates
         ),
         excluded=(
@@ -161,21 +169,6 @@ def _blanked(selection: Selection, names: Collection[str]) -> Selection:
             replace(place, study_number="") if place.study_number in studies else place
             for place in selection.frame
         ),
-    )
-
-
-def _nobody(candidate: Candidate) -> Candidate:
-    return Candidate(
-        public_id=candidate.public_id,
-        rank=candidate.rank,
-        patient_key="",
-        accession_number=None,
-        study_instance_uid=None,
-        category=candidate.category,
-        patient_age_years=None,
-        patient_sex=Sex.OTHER,
-        expected_instances=None,
-        identifying_values=(),
     )
 
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from pipelines.chain import ANONYMIZE, EXPORT, STAGES, Stage
 from pipelines.core.codec import digest, from_jsonable, to_jsonable
+from pipelines.core.errors import WorkspaceError
 from pipelines.core.identity import Candidate
 from pipelines.core.model import Excluded, Failed
 from pipelines.core.places import admitted
 from pipelines.core.settings import Settings
 from pipelines.forgetting import entry_of, forgotten
 from pipelines.io.disk import swap_in, sync_folder
-from pipelines.io.ledger import Entry, Ledger, Outcome, Outputs
+from pipelines.io.ledger import OTHER_VERSION, Entry, Ledger, Outcome, Outputs
 from pipelines.io.sealing import is_whole
 from pipelines.io.settings_digest import settings_digest
 from pipelines.io.workspace import Workspace
@@ -269,6 +270,15 @@ class Standings:
 
 
 def record_of(entry: Entry, stage: Stage) -> Any:
-    """The record, Excluded or Failed that an entry holds."""
+    """The record, Excluded or Failed that an entry holds.
+
+    Raises WorkspaceError for one that this version of mosmed cannot read.
+    """
     kinds = {Outcome.DONE: stage.gives, Outcome.EXCLUDED: Excluded, Outcome.FAILED: Failed}
-    return from_jsonable(kinds[entry.outcome], entry.record)
+    try:
+        return from_jsonable(kinds[entry.outcome], entry.record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WorkspaceError(
+            f"{entry.public_id}: what {stage.name} has recorded is of another version of mosmed",
+            hint=OTHER_VERSION,
+        ) from error

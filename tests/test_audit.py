@@ -5,9 +5,10 @@ import sqlite3
 
 import pytest
 
+from pipelines import selection
 from pipelines.io.json_lines import read_lines
 from pipelines.io.tables import read_table
-from tests.workspaces import SAMPLE, make_workspace, mosmed, mosmed_json
+from tests.workspaces import SAMPLE, contents, make_workspace, mosmed, mosmed_json
 
 
 @pytest.fixture
@@ -158,3 +159,36 @@ def test_a_database_is_asked_again_only_on_request(tmp_path):
     assert second["flow"] == first["flow"]
     assert third["flow"][0]["remaining"] == first["flow"][0]["remaining"] + 4
     assert [line["what"] for line in trail(root)] == ["select begins", "select"] * 2
+
+
+def test_a_ris_export_that_is_replaced_while_it_is_read_is_no_frame(root, tmp_path, monkeypatch):
+    ris = tmp_path / "ris_export.xlsx"
+    ris.write_bytes((SAMPLE / "ris_export.xlsx").read_bytes())
+    draw, before = selection.draw, contents(root / "private/select")
+
+    def replaced(*args):
+        ris.write_bytes(ris.read_bytes() + b"\0")
+        return draw(*args)
+
+    monkeypatch.setattr(selection, "draw", replaced)
+    refused = mosmed("select", "-w", root, "--ris", ris, "--seed", "another")
+    monkeypatch.undo()
+
+    assert refused.exit_code == 1
+    assert "changed while it was read" in refused.output
+    assert contents(root / "private/select") == before
+    assert mosmed("select", "-w", root, "--ris", ris, "--seed", "another").exit_code == 0
+
+
+@pytest.mark.parametrize("damage", ["torn", "gone"])
+def test_a_selection_that_is_damaged_is_drawn_again(root, damage):
+    path = root / "private/select/selection/flow.json"
+    whole = path.read_bytes()
+    path.unlink() if damage == "gone" else path.write_bytes(whole[:-9])
+
+    looked = mosmed("status", "-w", root)
+
+    assert looked.exit_code == 1
+    assert "next: Run: mosmed select --again" in looked.output
+    assert mosmed("select", "-w", root).exit_code == 0
+    assert path.read_bytes() == whole

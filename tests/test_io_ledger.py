@@ -55,3 +55,14 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path):
 
     with pytest.raises(WorkspaceError, match="line 1 is damaged"):
         Ledger(path)
+
+
+def test_a_line_of_another_version_is_named_and_not_taken_for_anything(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    Ledger(path).append(entry())
+    path.write_bytes(path.read_bytes().replace(b'"done"', b'"postponed"'))
+
+    with pytest.raises(WorkspaceError, match="another version") as error:
+        Ledger(path)
+
+    assert "Use the version" in error.value.hint

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import unicodedata
 import zipfile
 
@@ -105,7 +106,7 @@ def test_a_copy_never_overwrites(archive, tmp_path):
     assert target.read_text() == "mine"
 
 
-@pytest.mark.parametrize("change", ["vanish", "grow", "link"])
+@pytest.mark.parametrize("change", ["vanish", "grow", "link", "replace"])
 def test_what_changed_since_it_was_indexed_is_refused_and_leaves_nothing(
     archive, pacs, tmp_path, change
 ):
@@ -114,11 +115,33 @@ def test_what_changed_since_it_was_indexed_is_refused_and_leaves_nothing(
     data = path.read_bytes()
     if change == "grow":
         path.write_bytes(data + b"more")
+    elif change == "replace":
+        path.write_bytes(data[:-2] + b"\1\2")
     else:
         path.unlink()
     if change == "link":
         (tmp_path / "elsewhere").write_bytes(data)
         path.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(ItemError) as error:
+        archive.fetch(one, tmp_path / "copy.dcm")
+
+    assert error.value.code == "INCOMPLETE_STUDY"
+    assert not (tmp_path / "copy.dcm").exists()
+
+
+def test_what_is_replaced_while_it_is_copied_is_refused_and_leaves_nothing(
+    archive, pacs, tmp_path, monkeypatch
+):
+    one = find(archive, "MH12")[0]
+    path = pacs / os.fsdecode(one.path)
+
+    def copy(source, target, _):
+        target.write(source.read())
+        (tmp_path / "other").write_bytes(b"x" * one.size_bytes)
+        (tmp_path / "other").replace(path)
+
+    monkeypatch.setattr(shutil, "copyfileobj", copy)
 
     with pytest.raises(ItemError) as error:
         archive.fetch(one, tmp_path / "copy.dcm")

@@ -65,6 +65,27 @@ class Candidate:
     decisions: tuple[Decision, ...] = ()
 
 
+def has_identity(candidate: Candidate) -> bool:
+    """Whether a candidate still says who it is of."""
+    return bool(candidate.patient_key or candidate.accession_number or candidate.study_instance_uid)
+
+
+def nobody(candidate: Candidate) -> Candidate:
+    """What keeps the place of a candidate in the draw, and says nothing of the patient."""
+    return Candidate(
+        public_id=candidate.public_id,
+        rank=candidate.rank,
+        patient_key="",
+        accession_number=None,
+        study_instance_uid=None,
+        category=candidate.category,
+        patient_age_years=None,
+        patient_sex=Sex.OTHER,
+        expected_instances=None,
+        identifying_values=(),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
     """A complete study on disk: the chosen series in `series/`, the other objects in `other/`.

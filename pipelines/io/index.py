@@ -61,9 +61,13 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """An entry and where it lies: `path` is relative to the archive folder, undecoded."""
+    """An entry and where it lies: `path` is relative to the archive folder, undecoded.
+
+    `mtime_ns` is when the file, or the zip it is in, was last changed before it was looked at.
+    """
 
     path: bytes
+    mtime_ns: int
     entry: Entry
 
 
@@ -250,7 +254,7 @@ def _located(row: Row) -> Located:
         reason=value["reason"],
         header=ObjectHeader(**(header | flags)),
     )
-    return Located(path=value["path"], entry=entry)
+    return Located(path=value["path"], mtime_ns=value["mtime_ns"], entry=entry)
 
 
 @contextmanager

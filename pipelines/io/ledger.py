@@ -17,6 +17,10 @@ from pipelines.core.codec import canonical_json, from_jsonable
 from pipelines.core.errors import WorkspaceError
 from pipelines.io.disk import write_whole
 
+OTHER_VERSION = (
+    "Use the version that was here last, or remove that line: its study is then processed again."
+)
+
 
 class Outcome(StrEnum):
     """How a study left a stage; `kept` is not written, it is what `done` is the next time."""
@@ -98,6 +102,6 @@ class Ledger:
                 yield from_jsonable(Entry, json.loads(line))
             except (KeyError, TypeError, ValueError) as error:
                 raise WorkspaceError(
-                    f"{self.path}: line {number} is damaged",
-                    hint="Remove that line: the study is then processed again.",
+                    f"{self.path}: line {number} is damaged, or of another version of mosmed",
+                    hint=OTHER_VERSION,
                 ) from error

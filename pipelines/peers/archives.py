@@ -42,6 +42,8 @@ class ArchivedInstance:
     member_number: int
     size_bytes: int
     header: ObjectHeader
+    mtime_ns: int | None = None
+    """When its file in an archive folder was last changed."""
 
     @property
     def has_uids(self) -> bool:
@@ -208,12 +210,20 @@ class FolderArchive:
 
     @contextmanager
     def _opened(self, instance: ArchivedInstance) -> Iterator[BinaryIO]:
+        """What it holds; raises ItemError where the file was changed, also while it is read.
+
+        Slices of two patients may be of one size, and files of two deliveries of one name.
+        """
         path = self._path(instance)
-        if not instance.member_number:
+        if path.stat().st_mtime_ns != instance.mtime_ns:
+            raise _changed()
+        if instance.member_number:
+            yield BytesIO(self._unpacked(path, instance))
+        else:
             with path.open("rb") as stream:
                 yield stream
-            return
-        yield BytesIO(self._unpacked(path, instance))
+        if self._path(instance).stat().st_mtime_ns != instance.mtime_ns:
+            raise _changed()
 
     def _unpacked(self, path: Path, instance: ArchivedInstance) -> bytes:
         try:
@@ -243,4 +253,5 @@ def _instance(located: Located) -> ArchivedInstance:
         member_number=located.entry.member_number,
         size_bytes=located.entry.size_bytes,
         header=located.entry.header,
+        mtime_ns=located.mtime_ns,
     )
