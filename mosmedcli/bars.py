@@ -14,6 +14,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from mosmedcli.progress import Progress, told_of_asking
+from mosmedcli.terminal import printable
 from pipelines.core.model import Excluded, Failed
 from pipelines.runner import Result
 
@@ -71,8 +72,8 @@ class Terminal(Progress):
         """One study has come to the end of a stage."""
         if isinstance(result.value, Excluded | Failed):
             self._fell_out[stage] += 1
-            code = result.value.code if isinstance(result.value, Failed) else result.value.rule
-            self._console.print(Text(f"  {stage}: {result.public_id} fell out: {code}", "yellow"))
+            said = f"  {stage}: {result.public_id} fell out: {result.value.code}"
+            self._console.print(Text(printable(said), "yellow"))
         task = self._tasks[stage]
         self._bars.advance(task)
         bar, out = self._bars.tasks[task], self._fell_out[stage]

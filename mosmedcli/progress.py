@@ -57,8 +57,8 @@ class Progress:
     def ended(self, stage: str, result: Result) -> None:
         """One study has come to the end of a stage."""
         if isinstance(result.value, Excluded | Failed):
-            code = result.value.code if isinstance(result.value, Failed) else result.value.rule
-            click.echo(printable(f"  {stage}: {result.public_id} fell out: {code}"), err=True)
+            said = f"  {stage}: {result.public_id} fell out: {result.value.code}"
+            click.echo(printable(said), err=True)
 
     def of_folder(self, stage: str) -> Callable[[int, Result], None]:
         """What a run over a plain folder tells: the total, and each result."""

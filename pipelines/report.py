@@ -104,8 +104,7 @@ def _reasons(stage: Stage, steps: list[Standing]) -> tuple[Reason, ...]:
     for standing in steps:
         if standing.entry is not None and standing.state in (State.EXCLUDED, State.FAILED):
             value = record_of(standing.entry, stage)
-            code = value.code if isinstance(value, Failed) else value.rule
-            groups[standing.state, code].append(value)
+            groups[standing.state, value.code].append(value)
     reasons = [reason_of(state, code, values) for (state, code), values in groups.items()]
     return tuple(sorted(reasons, key=lambda reason: (-len(reason.studies), reason.code)))
 

@@ -73,3 +73,16 @@ def test_a_run_is_shown_as_bars_and_what_falls_out_as_a_line(tmp_path):
     assert last.startswith("convert ")
     assert "1/1" in last
     assert "1 fell out" in last
+
+
+def test_no_name_of_a_file_drives_the_terminal_that_shows_bars(tmp_path):
+    folder = tmp_path / "in" / "\x1b[31mred"
+    folder.mkdir(parents=True)
+    (folder / "slice.dcm").write_bytes(bytes(128) + b"DICM" + bytes(40))
+
+    _, text = shown_on_a_terminal(
+        "convert", "in", "out", stream="stderr", cwd=tmp_path, TERM="xterm"
+    )
+
+    assert "\\x1b[31mred" in text
+    assert "\x1b[31mred" not in text

@@ -80,6 +80,11 @@ class Excluded:
     reason: str
     decisions: tuple[Decision, ...] = ()
 
+    @property
+    def code(self) -> str:
+        """What it fell out by, as a failure has its code."""
+        return self.rule
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
