@@ -104,17 +104,3 @@ def test_in_a_workspace_the_list_is_not_for_one_command(tmp_path):
 
         assert refused.exit_code == 2
         assert "under [select]" in refused.output
-
-
-def test_the_place_where_the_list_once_stood_is_named(tmp_path, monkeypatch):
-    root = make_workspace(tmp_path / "w")
-    file = root / "mosmed.toml"
-    file.write_text(file.read_text().replace("[anonymize]", '[anonymize]\nsame_patients = "a.csv"'))
-
-    in_file = mosmed("status", "-w", root)
-    monkeypatch.setenv("MOSMED_ANONYMIZE_SAME_PATIENTS", "a.csv")
-    in_environment = mosmed("anonymize", tmp_path, tmp_path / "out", "--key", tmp_path / "key")
-
-    for refused in (in_file, in_environment):
-        assert refused.exit_code == 2
-        assert "under [select]" in refused.output
