@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mosmedcli.options import EXISTING_FILE, Session, session_options, setting
-from mosmedcli.terminal import print_json
+from mosmedcli.terminal import print_json, printable
 from pipelines.core.select_settings import SelectSettings
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def _show(report: "ReadersReport") -> None:
     out = show.console()
     out.print(f"{report.studies} studies, {len(report.readings_of)} readers")
     for title, cells in report.unreadable.items():
-        out.print(f"{title}: {cells} readings could not be read, or contradict one another")
+        said = f"{title}: {cells} readings could not be read, or contradict one another"
+        out.print(printable(said))
     rules = show.new_table("category by", "studies")
     for rule, count in report.by_rule.items():
         rules.add_row(rule, str(count))

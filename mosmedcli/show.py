@@ -57,7 +57,8 @@ def selection(session: Session, settings: SelectSettings, drawn: Drawn, *, then:
     out = console()
     out.print(table)
     for title, cells in drawn.unreadable.items():
-        out.print(Text(f"{title}: {cells} cells could not be read, and count as unknown", "yellow"))
+        said = f"{title}: {cells} cells could not be read, and count as unknown"
+        out.print(Text(printable(said), "yellow"))
     state = "would be drawn" if session.dry_run else "drawn" if drawn.is_new else "drawn before"
     out.print(f"{min(wanted, ranked)} studies {state}, {max(ranked - wanted, 0)} reserves")
     if ranked < wanted:
@@ -77,7 +78,7 @@ def verified(session: Session, found: Verified) -> None:
     out = console()
     shown = new_table("verified", "")
     for name, value in to_jsonable(found).items():
-        shown.add_row(name.replace("_", " "), str(value))
+        shown.add_row(name.replace("_", " "), printable(str(value)))
     out.print(shown)
     out.print("the same list was drawn again; keep `head`: it tells whether the trail was changed")
 
@@ -192,11 +193,11 @@ def _summary(out: Console, report: RunReport) -> None:
     for group, places in report.shortfall.items():
         out.print(Text(f"no reserve is left: {places} short ({group})", "yellow"))
     if report.published is not None:
-        out.print(f"{report.published} studies published in {report.dataset}", markup=False)
+        out.print(f"{report.published} studies published in {report.dataset}")
         out.print("to look at them, open report.html there in a browser")
     if report.untold:
         names = ", ".join(report.untold)
-        out.print(f"before you give them away, set under [registry]: {names}", markup=False)
+        out.print(f"before you give them away, set under [registry]: {names}")
 
 
 def _next(session: Session, stage: str) -> None:
@@ -219,9 +220,12 @@ def new_table(*columns: str) -> Table:
 
 
 def console() -> Console:
-    """Standard output: as wide as the terminal, or wide enough for a file or a pipe."""
+    """Standard output: as wide as the terminal, or wide enough for a file or a pipe.
+
+    Brackets and colons are shown as they are: texts of hospitals are no markup.
+    """
     width = None if sys.stdout.isatty() else PIPE_WIDTH
-    return Console(highlight=False, soft_wrap=False, width=width)
+    return Console(highlight=False, soft_wrap=False, markup=False, emoji=False, width=width)
 
 
 def markdown_table(text: str) -> None:
@@ -239,9 +243,10 @@ def _print_wrapped(
 ) -> None:
     """A table of texts, wrapped between words; the last column of a row is in its style."""
     out = console()
+    rows = [list(map(printable, row)) for row in rows]
     table = new_table(*head)
     for at, width in enumerate(column_widths([head, *rows], out.width)):
         table.columns[at].width = width
     for (*cells, last), style in zip(rows, styles, strict=True):
-        table.add_row(*map(Text, cells), Text(last, style))
+        table.add_row(*cells, Text(last, style))
     out.print(table)

@@ -40,7 +40,7 @@ def _group(code: str, findings: list[Finding]) -> None:
     head = (f"{check.severity} {code}", STYLES[check.severity])
     out.print(Text.assemble(head, f"  {check.meaning}"))
     for one in findings[:SHOWN]:
-        out.print(printable(f"    {one.file}: {one.place}"), markup=False)
+        out.print(printable(f"    {one.file}: {one.place}"))
     if len(findings) > SHOWN:
         out.print(f"    and {len(findings) - SHOWN} more")
     out.print(Text(f"    {check.hint}", "dim"))

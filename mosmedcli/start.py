@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mosmedcli.terminal import pasted
+from mosmedcli.terminal import pasted, printable
 from pipelines.core.addresses import is_address
 from pipelines.core.errors import SettingsError
 from pipelines.core.select_settings import SelectSettings
@@ -106,9 +106,9 @@ def _show_columns(settings: SelectSettings) -> SettingsError | None:
     how = f" ({recognised.read_as})" if recognised.read_as else ""
     click.echo(f"{name}{how}: recognised")
     for field, title in recognised.titles.items():
-        click.echo(f"  {title:<36} {field}")
+        click.echo(f"  {printable(title):<36} {field}")
     for title in recognised.unrecognised:
-        click.echo(f"  {title:<36} (not used; name it under [select] columns to use it)")
+        click.echo(f"  {printable(title):<36} (not used; name it under [select] columns to use it)")
     try:
         refuse_blind_rules(settings, recognised)
     except SettingsError as error:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mosmedcli.terminal import GAP, column_widths
-from tests.workspaces import mosmed
+from tests.workspaces import make_workspace, mosmed
 
 CELLS = st.text(alphabet="ab ", max_size=30)
 
@@ -86,3 +86,16 @@ def test_no_name_of_a_file_drives_the_terminal_that_shows_bars(tmp_path):
 
     assert "\\x1b[31mred" in text
     assert "\x1b[31mred" not in text
+
+
+def test_what_a_hospital_writes_is_neither_markup_nor_an_order_to_the_terminal(tmp_path):
+    root = make_workspace(tmp_path / "w", studies=1)
+    table = tmp_path / "readings.csv"
+    table.write_text(
+        "accession_number,A [/b] :warning: \x1b[31m,B\nMH1,CT-1,CT-1\nMH2,nonsense,CT-1\n"
+    )
+
+    result = mosmed("readings", "-w", root, "--readings", table)
+
+    assert result.exit_code == 0, result.output
+    assert "A [/b] :warning: \\x1b[31m: 1 readings could not be read" in result.output
