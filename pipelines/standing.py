@@ -52,6 +52,11 @@ class Standing:
     outputs: Outputs | None
     entry: Entry | None = None
 
+    @property
+    def is_out(self) -> bool:
+        """Whether the study has fallen out, so that a reserve may stand in for it."""
+        return self.state in (State.EXCLUDED, State.FAILED)
+
 
 class Standings:
     """The standing of every candidate, kept up to date while stages are run."""
@@ -140,27 +145,26 @@ class Standings:
 
     def admitted(self, *, retry: Collection[str] = ()) -> tuple[Standing, ...]:
         """The studies that are in: the first in rank order that have not fallen out."""
-        standings: dict[str, Standing] = {}
-
-        def is_out(candidate: Candidate) -> bool:
-            standing = self.of(candidate, retry=retry)
-            standings[candidate.public_id] = standing
-            return standing.state in (State.EXCLUDED, State.FAILED)
-
-        chosen = admitted(self.candidates, self._settings.select, is_out)
-        return tuple(standings[candidate.public_id] for candidate in chosen)
+        return tuple(one for one in self._asked_for(retry) if not one.is_out)
 
     def opened(self) -> tuple[Standing, ...]:
-        """The studies that are in, and those that fell out before them, in rank order."""
-        admitted = self.admitted()
-        names = {standing.candidate.public_id for standing in admitted}
-        everyone = (self.of(candidate) for candidate in self.candidates)
-        return tuple(
-            standing
-            for standing in everyone
-            if standing.candidate.public_id in names
-            or standing.state in (State.EXCLUDED, State.FAILED)
-        )
+        """The studies that are in, and those that fell out before them, in rank order.
+
+        A reserve that stood in once, and is not needed any more, is none of them: what is told of a
+        run follows from what there is, not from what was met on the way.
+        """
+        return self._asked_for(())
+
+    def _asked_for(self, retry: Collection[str]) -> tuple[Standing, ...]:
+        """The studies that were looked at until all places were filled."""
+        asked: list[Standing] = []
+
+        def is_out(candidate: Candidate) -> bool:
+            asked.append(self.of(candidate, retry=retry))
+            return asked[-1].is_out
+
+        admitted(self.candidates, self._settings.select, is_out)
+        return tuple(asked)
 
     def is_new(self, standing: Standing) -> bool:
         """Whether the stage was run for this study since these standings were made."""

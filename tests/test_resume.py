@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,6 +159,26 @@ def test_what_other_settings_made_is_never_taken_for_what_the_ledger_knows(tmp_p
 
     again = mosmed_json("run", "-w", root, "--jobs", 1)
     assert [stage["done"] for stage in again["stages"] if stage["stage"] == "convert"] == [1]
+
+
+def test_a_pacs_folder_that_fills_up_between_two_runs_ends_in_the_bytes_of_the_full_one(tmp_path):
+    pacs = tmp_path / "pacs"
+    shutil.copytree(SAMPLE / "pacs", pacs)
+    missing = [path for path in pacs.rglob("*") if path.is_file() and path.stem.endswith("12")]
+    kept = {path: path.read_bytes() for path in missing}
+    for path in missing:
+        path.unlink()
+    root = make_workspace(tmp_path / "w", studies=2, pacs=pacs)
+    early = mosmed("run", "-w", root, "--jobs", 1)
+    assert "INCOMPLETE_STUDY" in early.output
+
+    for path, content in kept.items():
+        path.write_bytes(content)
+    mosmed("run", "-w", root, "--jobs", 1)
+
+    at_once = make_workspace(tmp_path / "at_once", studies=2)
+    mosmed("run", "-w", at_once, "--jobs", 1)
+    assert contents(root / "dataset") == contents(at_once / "dataset")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are exchanged in one step on Linux only")
