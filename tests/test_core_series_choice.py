@@ -1,6 +1,7 @@
 """Which series is taken: a rule of summaries, the same in any order."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -21,11 +22,9 @@ texts = st.text("aBbо%_\\.*(x ", max_size=8)
 
 @given(texts, texts)
 def test_like_is_what_sql_means_by_it(text, pattern):
-    (expected,) = (
-        sqlite3.connect(":memory:")
-        .execute("SELECT ? LIKE ?", (text.strip(), pattern.strip()))
-        .fetchone()
-    )
+    with closing(sqlite3.connect(":memory:")) as judge:
+        question = judge.execute("SELECT ? LIKE ?", (text.strip(), pattern.strip()))
+        (expected,) = question.fetchone()
 
     assert is_like(text, pattern) == bool(expected)
 
