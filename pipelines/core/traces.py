@@ -107,7 +107,7 @@ def _forms(value: str) -> Iterator[str]:
 
 
 def _day_forms(year: str, month: str, day: str) -> Iterator[str]:
-    if f"{year}{month}{day}" not in OWN_NUMBERS:
+    if _is_telling(f"{year}{month}{day}"):
         yield f"{year}{month}{day}"
         yield f"{year}-{month}-{day}"
         yield f"{day}.{month}.{year}"
