@@ -193,8 +193,13 @@ def _summary(out: Console, report: RunReport) -> None:
     for group, places in report.shortfall.items():
         out.print(Text(f"no reserve is left: {places} short ({group})", "yellow"))
     if report.published is not None:
-        out.print(f"{report.published} studies published in {report.dataset}")
+        masked = f", {report.masked} of them with a mask," if report.masked else ""
+        out.print(f"{report.published} studies published{masked} in {report.dataset}")
         out.print("to look at them, open report.html there in a browser")
+    if report.unclaimed_masks:
+        count = report.unclaimed_masks
+        named = "1 mask is named" if count == 1 else f"{count} masks are named"
+        out.print(Text(f"{named} like no study of the draw: see private/mosmed.log", "yellow"))
     if report.untold:
         names = ", ".join(report.untold)
         out.print(f"before you give them away, set under [registry]: {names}")

@@ -42,7 +42,9 @@ class RunReport:
     """What a command has come to.
 
     `opened` counts the studies that were tried: those asked for, and the reserves that stood in.
-    `untold` are the settings under [registry] that a dataset to be given away should have.
+    Of those `published`, `masked` have a mask; `unclaimed_masks` counts the files that are named
+    like no study of the draw. `untold` are the settings under [registry] that a dataset to be given
+    away should have.
     """
 
     wanted: int
@@ -52,6 +54,8 @@ class RunReport:
     flow: tuple[FlowStep, ...]
     stages: tuple[StageReport, ...]
     dataset: Path | None = None
+    masked: int = 0
+    unclaimed_masks: int = 0
     untold: tuple[str, ...] = ()
 
     @property

@@ -27,6 +27,7 @@ from pipelines.peers import opening
 from pipelines.peers.archives import INDEX_NAME
 from pipelines.peers.forecast import Forecast, forecast
 from pipelines.peers.gate import Gate
+from pipelines.peers.masks import unclaimed
 from pipelines.proof import Sought, sought_of
 from pipelines.provenance import provenance_of
 from pipelines.publish import publish, published, write_linkage
@@ -161,6 +162,9 @@ class Run:
         registry = published(self.workspace)
         if registry is not None:
             stages += (registry_report(registry, is_new=is_new),)
+        of_nobody = unclaimed(drawn.candidates, self.settings.export)
+        for name in of_nobody:
+            log.info("the mask %s is named like no study of the draw", name)
         return RunReport(
             wanted=wanted_of(self.settings.select),
             opened=len(opened),
@@ -171,6 +175,8 @@ class Run:
             flow=drawn.flow,
             stages=stages,
             dataset=self.workspace.dataset if registry is not None else None,
+            masked=sum(bool(row.mask_file) for row in registry.rows) if registry is not None else 0,
+            unclaimed_masks=len(of_nobody),
             untold=self.settings.registry.untold if registry is not None else (),
         )
 

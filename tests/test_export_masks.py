@@ -1,5 +1,6 @@
 """The masks of a study go with it, named like it and looked for in one folder."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.export_studies import (
     exported,
     refused,
 )
+from tests.workspaces import SAMPLE, make_workspace, mosmed, mosmed_json
 
 MASK_NAMES = [
     f"{BODY.accession_number}_mask.nii.gz",
@@ -106,3 +108,22 @@ def test_settings_no_study_could_be_exported_by_are_refused_before_any_is_tried(
         export.outside(candidate(), ExportSettings(**settings))
 
     assert error.value.hint
+
+
+def test_a_run_tells_of_masks_that_are_named_like_no_study_of_the_draw(tmp_path):
+    masks = tmp_path / "masks"
+    shutil.copytree(SAMPLE / "masks", masks)
+    theirs = sorted(path.name for path in masks.iterdir())
+    shutil.copy(masks / theirs[0], masks / "MH20-0143__Ivanova.nii.gz")
+    (masks / "notes.txt").write_text("none that could be a mask")
+    root = make_workspace(tmp_path / "w")
+
+    result = mosmed("run", "-w", root, "-j", 1)
+    assert f", {len(theirs)} of them with a mask," in result.stdout
+    assert "named like" not in result.stdout
+
+    result = mosmed("export", "-w", root, "-j", 1, "--masks", masks)
+    assert "1 mask is named like no study of the draw" in result.stdout
+    assert "MH20-0143" not in result.output
+    assert "MH20-0143__Ivanova.nii.gz" in (root / "private/mosmed.log").read_text()
+    assert mosmed_json("status", "-w", root)["unclaimed_masks"] == 0

@@ -2,6 +2,7 @@
 
 import ssl
 import subprocess
+import sys
 
 import pytest
 
@@ -128,6 +129,7 @@ def test_without_its_library_the_extra_is_named(tmp_path, monkeypatch):
         return real(name, *args, **kwargs)
 
     real = __import__
+    monkeypatch.delitem(sys.modules, "pipelines.peers.dimse", raising=False)
     monkeypatch.setattr("builtins.__import__", missing)
 
     with pytest.raises(PeerError) as error:

@@ -6,7 +6,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,8 +40,7 @@ def find_masks(candidate: Candidate, settings: ExportSettings) -> tuple[FoundMas
             f"the folder of masks {settings.masks} is not there",
             hint="Mount it, or name another one as `masks` under [export]; empty for no masks.",
         )
-    keys = [key for key in (candidate.accession_number, candidate.study_instance_uid) if key]
-    stems = {canonical_accession(key + end) for key in keys for end in ("", "_mask")}
+    stems = _stems_of(candidate)
     found = sorted(_named_like(stems, settings.masks), key=lambda one: (one.reader, one.path))
     readers = {one.reader.casefold() for one in found}
     unread = {kind for kind, reader in _not_read(stems, settings.masks) if reader not in readers}
@@ -51,6 +50,21 @@ def find_masks(candidate: Candidate, settings: ExportSettings) -> tuple[FoundMas
     if len(readers) < len(found) or (len(found) > 1 and "" in readers):
         raise ItemError("MASK_AMBIGUOUS", f"{len(found)} files are named like the study's mask")
     return tuple(found)
+
+
+def unclaimed(candidates: Iterable[Candidate], settings: ExportSettings) -> tuple[str, ...]:
+    """The names of files that may be masks, and are named like none of these studies."""
+    if settings.masks is None or not settings.masks.is_dir():
+        return ()
+    stems = set[str]().union(*map(_stems_of, candidates))
+    return tuple(
+        sorted(
+            path.name
+            for path in settings.masks.iterdir()
+            if (suffix := suffix_of(path) or other_suffix_of(path)) is not None
+            and _reader_in(path.name[: -len(suffix)], stems) is None
+        )
+    )
 
 
 def drawn_in_study(paths: Sequence[Path]) -> tuple[FoundMask, ...]:
@@ -77,6 +91,11 @@ def digest_of(masks: tuple[FoundMask, ...]) -> str:
         with mask.path.open("rb") as stream:
             sha256.update(hashlib.file_digest(stream, "sha256").digest())
     return sha256.hexdigest() if masks else ""
+
+
+def _stems_of(candidate: Candidate) -> set[str]:
+    keys = [key for key in (candidate.accession_number, candidate.study_instance_uid) if key]
+    return {canonical_accession(key + end) for key in keys for end in ("", "_mask")}
 
 
 def _named_like(stems: set[str], folder: Path) -> Iterator[FoundMask]:
