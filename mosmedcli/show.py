@@ -199,7 +199,7 @@ def _summary(out: Console, report: RunReport) -> None:
     if report.unclaimed_masks:
         count = report.unclaimed_masks
         named = "1 mask is named" if count == 1 else f"{count} masks are named"
-        out.print(Text(f"{named} like no study of the draw: see private/mosmed.log", "yellow"))
+        out.print(Text(f"{named} like no study of the draw: look for slips in the names", "yellow"))
     if report.untold:
         names = ", ".join(report.untold)
         out.print(f"before you give them away, set under [registry]: {names}")

@@ -162,9 +162,6 @@ class Run:
         registry = published(self.workspace)
         if registry is not None:
             stages += (registry_report(registry, is_new=is_new),)
-        of_nobody = unclaimed(drawn.candidates, self.settings.export)
-        for name in of_nobody:
-            log.info("the mask %s is named like no study of the draw", name)
         return RunReport(
             wanted=wanted_of(self.settings.select),
             opened=len(opened),
@@ -176,7 +173,7 @@ class Run:
             stages=stages,
             dataset=self.workspace.dataset if registry is not None else None,
             masked=sum(bool(row.mask_file) for row in registry.rows) if registry is not None else 0,
-            unclaimed_masks=len(of_nobody),
+            unclaimed_masks=unclaimed(drawn.candidates, self.settings.export),
             untold=self.settings.registry.untold if registry is not None else (),
         )
 

@@ -52,18 +52,19 @@ def find_masks(candidate: Candidate, settings: ExportSettings) -> tuple[FoundMas
     return tuple(found)
 
 
-def unclaimed(candidates: Iterable[Candidate], settings: ExportSettings) -> tuple[str, ...]:
-    """The names of files that may be masks, and are named like none of these studies."""
+def unclaimed(candidates: Iterable[Candidate], settings: ExportSettings) -> int:
+    """How many files may be masks, and are named like none of these studies.
+
+    Nobody keeps their names: one may be that of a study that was withdrawn.
+    """
     if settings.masks is None or not settings.masks.is_dir():
-        return ()
+        return 0
     stems = set[str]().union(*map(_stems_of, candidates))
-    return tuple(
-        sorted(
-            path.name
-            for path in settings.masks.iterdir()
-            if (suffix := suffix_of(path) or other_suffix_of(path)) is not None
-            and _reader_in(path.name[: -len(suffix)], stems) is None
-        )
+    endings = (
+        (path.name, suffix_of(path) or other_suffix_of(path)) for path in settings.masks.iterdir()
+    )
+    return sum(
+        end is not None and _reader_in(name[: -len(end)], stems) is None for name, end in endings
     )
 
 
